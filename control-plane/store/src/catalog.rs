@@ -1,0 +1,107 @@
+//! The control plane's own records in a store: what is under which key, and in which form.
+
+use ferromesh_model::policy::Policy;
+use ferromesh_model::record::Record;
+use ferromesh_model::resource::{Key, Kind};
+use serde::de::DeserializeOwned;
+
+use crate::{key, Change, Revision, Store, StoreError, Stored};
+
+/// Everything that belongs to one mesh, read at one revision.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MeshRecords {
+    /// Revision of the state that was read.
+    pub revision: Revision,
+    /// The mesh's own record.
+    pub mesh: Record,
+    /// Records of everything in the mesh.
+    pub children: Vec<Record>,
+    /// The mesh's policies.
+    pub policies: Vec<Policy>,
+}
+
+/// A resource's record and the revision in which it was last written.
+pub fn record(store: &dyn Store, key: &Key) -> Result<Option<(Record, Revision)>, StoreError> {
+    let Some(stored) = store.get(&key::record(key))? else {
+        return Ok(None);
+    };
+    Ok(Some((read(&stored)?, stored.modified)))
+}
+
+/// Records of one kind and the revision of the state that was read: of meshes all, of routes and gateway routes those of
+/// one parent or, with no parent given, of the whole mesh.
+pub fn records(
+    store: &dyn Store,
+    kind: Kind,
+    mesh: &str,
+    parent: Option<&str>,
+) -> Result<(Vec<Record>, Revision), StoreError> {
+    let listing = store.list(&key::collection(kind, mesh, parent), None, None)?;
+    Ok((read_all(&listing.entries)?, listing.revision))
+}
+
+/// Everything of one mesh at one revision; `None` when there is no such mesh.
+pub fn mesh(store: &dyn Store, name: &str) -> Result<Option<MeshRecords>, StoreError> {
+    let own = key::record(&Key::mesh(name));
+    let (revision, mut listed) = store.snapshot(&[&own, &key::in_mesh(name), &key::policies(name)])?;
+    let policies = read_all(&listed.pop().unwrap_or_default())?;
+    let children = read_all(&listed.pop().unwrap_or_default())?;
+    // The prefix of `mesh/a` also finds `mesh/ab`.
+    let meshes = listed.pop().unwrap_or_default();
+    let Some(mesh) = meshes.iter().find(|stored| stored.key == own) else {
+        return Ok(None);
+    };
+    Ok(Some(MeshRecords {
+        revision,
+        mesh: read(mesh)?,
+        children,
+        policies,
+    }))
+}
+
+/// A policy and the revision in which it was last written.
+pub fn policy(store: &dyn Store, mesh: &str, name: &str) -> Result<Option<(Policy, Revision)>, StoreError> {
+    let Some(stored) = store.get(&key::policy(mesh, name))? else {
+        return Ok(None);
+    };
+    Ok(Some((read(&stored)?, stored.modified)))
+}
+
+/// The policies of one mesh, or of all.
+pub fn policies(store: &dyn Store, mesh: Option<&str>) -> Result<Vec<Policy>, StoreError> {
+    let prefix = mesh.map_or_else(|| key::POLICIES.to_owned(), key::policies);
+    read_all(&store.list(&prefix, None, None)?.entries)
+}
+
+/// The write that stores a record.
+pub fn put_record(record: &Record) -> Result<Change, StoreError> {
+    put(key::record(&record.key), record)
+}
+
+/// The write that stores a policy.
+pub fn put_policy(policy: &Policy) -> Result<Change, StoreError> {
+    put(key::policy(&policy.mesh, &policy.name), policy)
+}
+
+/// The write that stores a value as JSON.
+pub fn put(key: String, value: &impl serde::Serialize) -> Result<Change, StoreError> {
+    match serde_json::to_vec(value) {
+        Ok(bytes) => Ok(Change::put(key, bytes)),
+        Err(error) => Err(StoreError::Unreadable {
+            key,
+            reason: error.to_string(),
+        }),
+    }
+}
+
+/// The stored value, typed.
+pub fn read<T: DeserializeOwned>(stored: &Stored) -> Result<T, StoreError> {
+    serde_json::from_slice(&stored.value).map_err(|error| StoreError::Unreadable {
+        key: stored.key.clone(),
+        reason: error.to_string(),
+    })
+}
+
+fn read_all<T: DeserializeOwned>(stored: &[Stored]) -> Result<Vec<T>, StoreError> {
+    stored.iter().map(read).collect()
+}
