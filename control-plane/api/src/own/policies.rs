@@ -1,0 +1,77 @@
+//! `/v1/policies`: our own settings beside App Mesh's resources.
+
+use ferromesh_model::policy::{self, Policy};
+use ferromesh_model::resource::Key;
+use ferromesh_model::validate;
+use ferromesh_model::Violation;
+use ferromesh_store::{catalog, key, Change};
+use serde_json::{json, Value};
+
+use crate::appmesh::Scene;
+use crate::request::Request;
+use crate::view::{self, View};
+use crate::ApiError;
+
+/// All policies, or with `?mesh=M` those of one mesh.
+pub(super) fn list(scene: &Scene<'_>, request: &Request) -> Result<Value, ApiError> {
+    let query = request.query_members()?;
+    let mesh = query.get("mesh").map(String::as_str);
+    if let Some(mesh) = mesh {
+        let key = Key::mesh(mesh);
+        if catalog::record(scene.store, &key)?.is_none() {
+            return Err(validate::not_found(&scene.config.account, &key).into());
+        }
+    }
+    Ok(json!({ "policies": catalog::policies(scene.store, mesh)? }))
+}
+
+/// One policy.
+pub(super) fn get(scene: &Scene<'_>, mesh: &str, name: &str) -> Result<Value, ApiError> {
+    match catalog::policy(scene.store, mesh, name)? {
+        Some((policy, _)) => Ok(json!(policy)),
+        None => Err(absent(mesh, name)),
+    }
+}
+
+/// Makes or replaces a policy. The names in the body may be left out; given, they must be those of the path.
+pub(super) fn put(scene: &Scene<'_>, mesh: &str, name: &str, request: &Request) -> Result<Value, ApiError> {
+    let mut body = request.object()?;
+    let mut violations: Vec<_> = names(name).into_iter().collect();
+    for (member, in_path) in [("mesh", mesh), ("name", name)] {
+        let in_body = body.entry(member).or_insert_with(|| json!(in_path));
+        if in_body.as_str().is_some_and(|in_body| in_body != in_path) {
+            violations.push(Violation::new(
+                member,
+                format!("must be {in_path:?} like in the path, is {in_body}"),
+            ));
+        }
+    }
+    let body = Value::Object(body);
+    violations.extend(policy::check(&body));
+    ApiError::refuse(violations)?;
+    let policy: Policy = serde_json::from_value(body)
+        .map_err(|error| ApiError::bad_request(format!("body: cannot be read as a policy: {error}")))?;
+    view::commit(scene.store, |view: &View<'_>| {
+        policy.target.check(view, &scene.config.account, mesh)?;
+        Ok::<_, ApiError>((vec![catalog::put_policy(&policy)?], ()))
+    })?;
+    Ok(json!(policy))
+}
+
+/// Deletes a policy and gives back what it was.
+pub(super) fn delete(scene: &Scene<'_>, mesh: &str, name: &str) -> Result<Value, ApiError> {
+    view::commit(scene.store, |view| {
+        let key = key::policy(mesh, name);
+        let stored = view.get(&key)?.ok_or_else(|| absent(mesh, name))?;
+        let policy: Policy = catalog::read(&stored)?;
+        Ok((vec![Change::delete(key)], json!(policy)))
+    })
+}
+
+fn names(name: &str) -> Option<Violation> {
+    validate::name(ferromesh_model::resource::Kind::Route, "name", name)
+}
+
+fn absent(mesh: &str, name: &str) -> ApiError {
+    ApiError::not_found(format!("policy {name:?} is not present in mesh {mesh:?}"))
+}

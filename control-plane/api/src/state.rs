@@ -1,0 +1,224 @@
+//! What the API works on and what it is configured with.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use ferromesh_model::validate::Quotas;
+use ferromesh_store::Store;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// Settings of the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiConfig {
+    /// Region in ARNs; `us-east-1` by default.
+    pub region: String,
+    /// Account that owns everything, 12 digits; `123456789012` by default.
+    pub account: String,
+    /// Most bytes of a request's body; 256 KiB by default.
+    pub max_body_bytes: usize,
+    /// Most resources of each kind; unlimited by default.
+    pub quotas: Quotas,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self {
+            region: "us-east-1".to_owned(),
+            account: "123456789012".to_owned(),
+            max_body_bytes: 256 << 10,
+            quotas: Quotas::default(),
+        }
+    }
+}
+
+/// A setting that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidApiConfig {
+    /// The account is no AWS account id.
+    #[error("account must be 12 digits, is {0:?}")]
+    Account(String),
+    /// The region cannot stand in an ARN.
+    #[error("region must consist of lower case letters, digits and '-', is {0:?}")]
+    Region(String),
+}
+
+impl ApiConfig {
+    /// Settings with this region and account and defaults for the rest.
+    ///
+    /// # Errors
+    /// A region or account that cannot stand in an ARN.
+    pub fn try_new(region: impl Into<String>, account: impl Into<String>) -> Result<Self, InvalidApiConfig> {
+        let (region, account) = (region.into(), account.into());
+        if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(InvalidApiConfig::Account(account));
+        }
+        let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if region.is_empty() || !region.bytes().all(fits) {
+            return Err(InvalidApiConfig::Region(region));
+        }
+        Ok(Self {
+            region,
+            account,
+            ..Self::default()
+        })
+    }
+}
+
+/// What the API works on. [`ApiState::new`] has defaults for everything but the store:
+///
+/// ```no_run
+/// # use std::sync::Arc;
+/// # use ferromesh_api::{ApiConfig, ApiState};
+/// # fn example(store: Arc<dyn ferromesh_store::Store>) -> Result<ApiState, Box<dyn std::error::Error>> {
+/// let config = ApiConfig::try_new("eu-west-1", "210987654321")?;
+/// Ok(ApiState { config, ..ApiState::new(store) })
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct ApiState {
+    /// Where resources are kept.
+    pub store: Arc<dyn Store>,
+    /// Settings.
+    pub config: ApiConfig,
+    /// Modules that are served; none by default.
+    pub modules: Arc<Modules>,
+    /// What is known of connected proxies; none by default.
+    pub proxies: Arc<dyn ProxyStatus>,
+    /// Where the time comes from; the system's clock by default.
+    pub clock: Arc<dyn Clock>,
+    /// Metrics of other parts of the control plane, shown after the API's own; none by default.
+    pub metrics: Vec<Arc<dyn MetricsSource>>,
+}
+
+impl ApiState {
+    /// State over a store, with defaults for the rest.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            config: ApiConfig::default(),
+            modules: Arc::new(Modules::default()),
+            proxies: Arc::new(NoProxies),
+            clock: Arc::new(SystemClock),
+            metrics: Vec::new(),
+        }
+    }
+}
+
+/// Where the time comes from.
+pub trait Clock: Send + Sync {
+    /// Seconds since 1970-01-01 UTC, with a fraction.
+    fn now(&self) -> f64;
+}
+
+/// The system's clock, in milliseconds.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> f64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        // Whole milliseconds below 2^53 divide without loss that a printed number would show.
+        since.as_millis() as f64 / 1000.0
+    }
+}
+
+/// What is known of connected proxies and what was delivered to them.
+pub trait ProxyStatus: Send + Sync {
+    /// All proxies, each a JSON object with at least `id`.
+    fn list(&self) -> Vec<Value>;
+
+    /// One proxy by its id, which may hold slashes.
+    fn get(&self, id: &str) -> Option<Value>;
+}
+
+/// No proxies at all.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoProxies;
+
+impl ProxyStatus for NoProxies {
+    fn list(&self) -> Vec<Value> {
+        Vec::new()
+    }
+
+    fn get(&self, _id: &str) -> Option<Value> {
+        None
+    }
+}
+
+/// Metrics of another part of the control plane.
+pub trait MetricsSource: Send + Sync {
+    /// Appends metrics in Prometheus' text format, each family with its `# TYPE` line.
+    fn write(&self, text: &mut String);
+}
+
+/// A wasm module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Module {
+    /// Name: `mesh`.
+    pub name: String,
+    /// SHA-256 of the bytes, 64 lower case hexadecimal digits.
+    pub sha256: String,
+    /// The module.
+    pub bytes: Bytes,
+}
+
+/// The modules that are served, by their SHA-256.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Modules {
+    by_hash: BTreeMap<String, Module>,
+}
+
+impl Modules {
+    /// Modules with their names.
+    pub fn new(modules: impl IntoIterator<Item = (String, Bytes)>) -> Self {
+        let by_hash = modules.into_iter().map(|(name, bytes)| {
+            let sha256 = hex(&Sha256::digest(&bytes));
+            (sha256.clone(), Module { name, sha256, bytes })
+        });
+        Self {
+            by_hash: by_hash.collect(),
+        }
+    }
+
+    /// The module with this SHA-256.
+    pub fn get(&self, sha256: &str) -> Option<&Module> {
+        self.by_hash.get(sha256)
+    }
+
+    /// All modules in the order of their names.
+    pub fn list(&self) -> Vec<&Module> {
+        let mut modules: Vec<_> = self.by_hash.values().collect();
+        modules.sort_by(|a, b| a.name.cmp(&b.name));
+        modules
+    }
+}
+
+/// Lower case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_only_accounts_and_regions_that_fit_into_arns() {
+        assert!(ApiConfig::try_new("eu-west-1", "000000000001").is_ok());
+        assert!(ApiConfig::try_new("eu-west-1", "1").is_err());
+        assert!(ApiConfig::try_new("eu-west-1", "12345678901x").is_err());
+        assert!(ApiConfig::try_new("", "000000000001").is_err());
+        assert!(ApiConfig::try_new("eu:west", "000000000001").is_err());
+    }
+
+    #[test]
+    fn names_modules_by_their_hash() {
+        let modules = Modules::new([("empty".to_owned(), Bytes::new())]);
+        let hash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(modules.get(hash).map(|module| module.name.as_str()), Some("empty"));
+        assert_eq!(modules.get("00"), None);
+    }
+}

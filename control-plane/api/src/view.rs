@@ -1,0 +1,156 @@
+//! Reads that are remembered, so that a change is committed only if everything it was judged by still holds.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use ferromesh_model::record::Record;
+use ferromesh_model::resource::{Key, Kind};
+use ferromesh_model::validate::Lookup;
+use ferromesh_store::{catalog, key, Change, Compare, Revision, Store, StoreError, Stored, Transaction};
+
+/// Attempts at one change before the client is asked to come again. Writers of one process take turns, so conflicts only
+/// come from other processes over the same store.
+const ATTEMPTS: usize = 8;
+
+/// The store as one change sees it.
+pub(crate) struct View<'a> {
+    store: &'a dyn Store,
+    keys: RefCell<BTreeMap<String, Option<Revision>>>,
+    prefixes: RefCell<BTreeMap<String, Revision>>,
+}
+
+impl<'a> View<'a> {
+    /// A view that has read nothing yet.
+    pub(crate) fn new(store: &'a dyn Store) -> Self {
+        Self {
+            store,
+            keys: RefCell::default(),
+            prefixes: RefCell::default(),
+        }
+    }
+
+    /// The stored value of a key.
+    pub(crate) fn get(&self, key: &str) -> Result<Option<Stored>, StoreError> {
+        let stored = self.store.get(key)?;
+        let modified = stored.as_ref().map(|stored| stored.modified);
+        // The first read counts: if a later one differs, the compare fails and the change is judged anew.
+        self.keys.borrow_mut().entry(key.to_owned()).or_insert(modified);
+        Ok(stored)
+    }
+
+    /// The keys under a prefix.
+    pub(crate) fn keys(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let listing = self.store.list(prefix, None, None)?;
+        self.prefixes
+            .borrow_mut()
+            .entry(prefix.to_owned())
+            .or_insert(listing.revision);
+        Ok(listing.entries.into_iter().map(|stored| stored.key).collect())
+    }
+
+    /// The store itself, for reads on which nothing depends.
+    pub(crate) fn store(&self) -> &'a dyn Store {
+        self.store
+    }
+
+    fn transaction(self, changes: Vec<Change>) -> Transaction {
+        let keys = self.keys.into_inner().into_iter();
+        let keys = keys.map(|(key, modified)| Compare::Unchanged { key, modified });
+        let prefixes = self.prefixes.into_inner().into_iter();
+        let prefixes = prefixes.map(|(prefix, revision)| Compare::NothingNewer { prefix, revision });
+        Transaction {
+            compares: keys.chain(prefixes).collect(),
+            changes,
+        }
+    }
+}
+
+impl Lookup for View<'_> {
+    type Error = StoreError;
+
+    fn record(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        self.get(&key::record(key))?.as_ref().map(catalog::read).transpose()
+    }
+
+    fn records(&self, kind: Kind, mesh: &str, parent: Option<&str>) -> Result<Vec<Record>, StoreError> {
+        let (records, revision) = catalog::records(self.store, kind, mesh, parent)?;
+        self.prefixes
+            .borrow_mut()
+            .entry(key::collection(kind, mesh, parent))
+            .or_insert(revision);
+        Ok(records)
+    }
+}
+
+/// Judges a change against the current state and commits it if that state still holds; else judges it anew. Gives back
+/// what the judgement that was committed made beside its writes; one without writes is not committed.
+pub(crate) fn commit<T, E: From<StoreError>>(
+    store: &dyn Store,
+    judge: impl Fn(&View<'_>) -> Result<(Vec<Change>, T), E>,
+) -> Result<T, E> {
+    let mut attempt = 1;
+    loop {
+        let view = View::new(store);
+        let (changes, value) = judge(&view)?;
+        if changes.is_empty() {
+            return Ok(value);
+        }
+        match store.commit(view.transaction(changes)) {
+            Ok(_) => return Ok(value),
+            Err(StoreError::Conflict(reason)) if attempt < ATTEMPTS => {
+                tracing::debug!(attempt, %reason, "change is judged anew");
+                attempt += 1;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use ferromesh_store::RedbStore;
+
+    use super::*;
+
+    fn put(store: &RedbStore, key: &str) {
+        let changes = vec![Change::put(key, b"{}".to_vec())];
+        store
+            .commit(Transaction {
+                compares: vec![],
+                changes,
+            })
+            .expect("put");
+    }
+
+    #[test]
+    fn judges_a_change_anew_when_what_it_read_has_changed_meanwhile() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = RedbStore::open(folder.path().join("store.redb")).expect("a store");
+        let judged = Cell::new(0);
+        let value = commit::<_, StoreError>(&store, |view| {
+            judged.set(judged.get() + 1);
+            let is_there = view.get("a")?.is_some();
+            if judged.get() == 1 {
+                put(&store, "a");
+            }
+            Ok((vec![Change::put("b", vec![])], is_there))
+        })
+        .expect("the second time it holds");
+        assert_eq!((judged.get(), value, store.revision().expect("revision")), (2, true, 2));
+    }
+
+    #[test]
+    fn gives_up_when_every_attempt_meets_a_conflict() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = RedbStore::open(folder.path().join("store.redb")).expect("a store");
+        let result = commit::<(), StoreError>(&store, |view| {
+            view.get("a")?;
+            put(&store, "a");
+            Ok((vec![Change::put("b", vec![])], ()))
+        });
+        assert!(matches!(result, Err(StoreError::Conflict(_))));
+        assert_eq!(store.get("b").expect("get"), None);
+    }
+}
