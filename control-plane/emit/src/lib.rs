@@ -1,0 +1,224 @@
+//! From what one Envoy must do ([`ferromesh_ir::Proxy`]) to xDS resources.
+//!
+//! One file for each feature, and [`names`] for every name that Envoy sees. Nothing is decided here: defaults, order and
+//! composition are the lowering's. The same input always gives the same bytes, so that versions can be content hashes.
+//!
+//! ```
+//! use ferromesh_emit::{proxy, Modules, Options};
+//! use ferromesh_ir::{Proxy, ProxyKind};
+//!
+//! let ir = Proxy {
+//!     mesh: "m".into(),
+//!     kind: ProxyKind::VirtualGateway,
+//!     name: "g".into(),
+//!     listeners: vec![],
+//!     route_tables: vec![],
+//!     clusters: vec![],
+//!     plugins: vec![],
+//!     lints: vec![],
+//! };
+//! let output = proxy(&ir, &Modules::default(), &Options::default());
+//! assert!(output.resources.is_empty());
+//! ```
+
+mod access_log;
+mod action;
+mod cluster;
+mod filter;
+mod health_check;
+mod http;
+mod listener;
+mod matcher;
+pub mod names;
+mod pack;
+mod policy;
+mod retry;
+mod route;
+mod tcp;
+mod trust;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use envoy_types::pb::envoy::config::cluster::v3::Cluster;
+use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
+use envoy_types::pb::envoy::config::listener::v3::Listener;
+use envoy_types::pb::envoy::config::route::v3::RouteConfiguration;
+use ferromesh_ir::Proxy;
+use prost::Message;
+
+/// Type URL of clusters (CDS).
+pub const CLUSTER: &str = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
+/// Type URL of listeners (LDS).
+pub const LISTENER: &str = "type.googleapis.com/envoy.config.listener.v3.Listener";
+/// Type URL of route tables (RDS).
+pub const ROUTE_CONFIGURATION: &str = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
+/// Type URL of extension configurations (ECDS).
+pub const EXTENSION_CONFIG: &str = "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig";
+
+/// The filter modules that are there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Modules {
+    /// `mesh.wasm`. Without it proxies get no filter and no policies, and do what Envoy does natively.
+    pub mesh: Option<Module>,
+}
+
+/// A filter module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Module {
+    /// SHA-256 of the bytes, lower-case hexadecimal.
+    pub sha256: String,
+    /// The module.
+    pub bytes: Bytes,
+}
+
+/// How the filter runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// What happens to requests when the filter's VM has died.
+    pub failure: FailurePolicy,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            failure: FailurePolicy::Reload {
+                back_off: Duration::from_millis(10),
+            },
+        }
+    }
+}
+
+/// What happens to requests when the filter's VM has died. The request that killed it is answered with 503 in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailurePolicy {
+    /// The VM is made anew on the next request, at most once in `back_off`; requests in between are answered with 503.
+    /// Less than 5 ms is taken as 5 ms: Envoy 1.40 dies of 1 ms.
+    Reload {
+        /// Least time between two attempts.
+        back_off: Duration,
+    },
+    /// Requests pass without the filter from then on.
+    Open,
+}
+
+/// What a proxy is to be given.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Output {
+    /// The resources: clusters, listeners, route tables and extension configurations, each type ordered by name.
+    pub resources: Vec<Resource>,
+    /// Names that resources refer to; each must be among the resources.
+    pub references: Vec<Reference>,
+}
+
+/// One xDS resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    /// Its type.
+    pub type_url: &'static str,
+    /// Its name, unique among its type.
+    pub name: String,
+    /// The encoded message, without an `Any` around it.
+    pub value: Bytes,
+}
+
+/// A name that a resource refers to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reference {
+    /// Type of the resource that is referred to.
+    pub type_url: &'static str,
+    /// Its name.
+    pub name: String,
+    /// Name of the resource that refers to it.
+    pub from: String,
+}
+
+/// The messages themselves, for those who need them typed.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Messages {
+    /// Clusters.
+    pub clusters: Vec<Cluster>,
+    /// Listeners.
+    pub listeners: Vec<Listener>,
+    /// Route tables.
+    pub route_tables: Vec<RouteConfiguration>,
+    /// Filter configurations.
+    pub extensions: Vec<TypedExtensionConfig>,
+}
+
+/// Emits everything that a proxy is to be given.
+pub fn proxy(proxy: &Proxy, modules: &Modules, options: &Options) -> Output {
+    let messages = messages(proxy, modules, options);
+    let mut output = Output {
+        references: references(proxy, modules),
+        ..Output::default()
+    };
+    let mut add = |type_url, name: &str, value: Vec<u8>| {
+        output.resources.push(Resource {
+            type_url,
+            name: name.to_owned(),
+            value: value.into(),
+        });
+    };
+    for message in &messages.clusters {
+        add(CLUSTER, &message.name, message.encode_to_vec());
+    }
+    for message in &messages.listeners {
+        add(LISTENER, &message.name, message.encode_to_vec());
+    }
+    for message in &messages.route_tables {
+        add(ROUTE_CONFIGURATION, &message.name, message.encode_to_vec());
+    }
+    for message in &messages.extensions {
+        add(EXTENSION_CONFIG, &message.name, message.encode_to_vec());
+    }
+    output
+        .resources
+        .sort_by(|a, b| (a.type_url, &a.name).cmp(&(b.type_url, &b.name)));
+    output
+}
+
+/// The same as typed messages.
+pub fn messages(proxy: &Proxy, modules: &Modules, options: &Options) -> Messages {
+    let filter = modules.mesh.is_some();
+    Messages {
+        clusters: proxy
+            .clusters
+            .iter()
+            .map(|cluster| cluster::cluster(proxy, cluster))
+            .collect(),
+        listeners: proxy
+            .listeners
+            .iter()
+            .map(|listener| listener::listener(proxy, listener, filter))
+            .collect(),
+        route_tables: proxy
+            .route_tables
+            .iter()
+            .map(|table| route::route_table(proxy, table, filter))
+            .collect(),
+        extensions: modules
+            .mesh
+            .iter()
+            .flat_map(|module| {
+                proxy
+                    .plugins
+                    .iter()
+                    .map(|plugin| filter::extension(plugin, module, options))
+            })
+            .collect(),
+    }
+}
+
+fn references(proxy: &Proxy, modules: &Modules) -> Vec<Reference> {
+    let mut references = Vec::new();
+    for table in &proxy.route_tables {
+        references.extend(route::references(proxy, table));
+    }
+    for listener in &proxy.listeners {
+        references.extend(listener::references(proxy, listener, modules.mesh.is_some()));
+    }
+    references.sort();
+    references.dedup();
+    references
+}

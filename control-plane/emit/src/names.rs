@@ -1,0 +1,115 @@
+//! Every name that Envoy sees. Made here, never taken apart again.
+//!
+//! Listeners, route tables, clusters and statistics keep App Mesh's names byte for byte: dashboards and alarms are made of
+//! them.
+
+use ferromesh_ir::cluster::ClusterId;
+use ferromesh_ir::listener::{Direction, Http, Listener, Tcp};
+use ferromesh_ir::route::{Label, TableId};
+use ferromesh_ir::{Proxy, Reporter};
+use sha2::{Digest, Sha256};
+
+/// Key of our metadata on routes; the policy is the string leaf [`POLICY_KEY`] in it.
+pub const METADATA_NAMESPACE: &str = "ferromesh";
+/// The leaf of [`METADATA_NAMESPACE`] that holds a route's policy as JSON.
+pub const POLICY_KEY: &str = "policy";
+/// The VM that all of a proxy's filters share.
+pub const VM_ID: &str = "ferromesh.mesh";
+
+/// A listener: `lds_ingress_0.0.0.0_15000`. The address is App Mesh's, whatever the listener binds.
+pub fn listener(listener: &Listener) -> String {
+    format!("lds_{}_0.0.0.0_{}", listener.direction.as_str(), listener.port)
+}
+
+/// A route table: `rds_egress_http_8080`.
+pub fn route_table(id: TableId) -> String {
+    format!("rds_{}_http_{}", id.direction.as_str(), id.port)
+}
+
+/// A cluster: `cds_egress_<mesh>_<node>_<protocol>_<port>` towards another node,
+/// `cds_ingress_<mesh>_<node>_<protocol>_<port>` towards the application.
+pub fn cluster(proxy: &Proxy, id: &ClusterId) -> String {
+    let mesh = &proxy.mesh;
+    match id {
+        ClusterId::Node { node, protocol, port } => format!("cds_egress_{mesh}_{node}_{}_{port}", protocol.as_str()),
+        ClusterId::Application { protocol, port } => {
+            format!("cds_ingress_{mesh}_{}_{}_{port}", proxy.name, protocol.as_str())
+        }
+        ClusterId::AmazonAws => format!("cds_egress_{mesh}_amazonaws"),
+        ClusterId::AllowAll => format!("cds_egress_{mesh}_mesh-allow-all"),
+    }
+}
+
+/// Prefix of a connection manager's statistics: `ingress.http.8080`.
+pub fn http_statistics(http: &Http) -> String {
+    format!("{}.{}.{}", http.direction.as_str(), http.protocol.as_str(), http.port)
+}
+
+/// Prefix of a TCP proxy's statistics: `egress.tcp.5432`, or `egress.tcp` where the port is not known.
+pub fn tcp_statistics(tcp: &Tcp) -> String {
+    match tcp.port {
+        Some(port) => format!("{}.tcp.{port}", tcp.direction.as_str()),
+        None => format!("{}.tcp", tcp.direction.as_str()),
+    }
+}
+
+/// A filter chain, in logs: `ingress.8080`.
+pub fn filter_chain(direction: Direction, port: Option<u16>) -> String {
+    match port {
+        Some(port) => format!("{}.{port}", direction.as_str()),
+        None => direction.as_str().to_owned(),
+    }
+}
+
+/// The filter, and the extension configuration that it comes from. A virtual node runs it twice, with two configurations.
+pub fn filter(reporter: Reporter) -> &'static str {
+    match reporter {
+        Reporter::Gateway | Reporter::Source => "ferromesh.mesh",
+        Reporter::Destination => "ferromesh.mesh.ingress",
+    }
+}
+
+/// A route: what it was made from, and the hash of its policy. A changed policy is a changed name, so that the filter knows
+/// it by one read.
+pub fn route(label: &Label, policy: Option<&str>) -> String {
+    let parts: Vec<&str> = [&label.gateway_route, &label.virtual_service, &label.route]
+        .into_iter()
+        .flatten()
+        .map(String::as_str)
+        .collect();
+    let label = if parts.is_empty() {
+        "ingress".to_owned()
+    } else {
+        parts.join("/")
+    };
+    match policy {
+        Some(policy) => format!("{label}#{}", hash(policy)),
+        None => label,
+    }
+}
+
+/// The first 16 hexadecimal digits of the SHA-256.
+fn hash(text: &str) -> String {
+    Sha256::digest(text.as_bytes())
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_is_named_after_its_parts_and_its_policy() {
+        let label = Label {
+            gateway_route: Some("gr".into()),
+            virtual_service: Some("color.local".into()),
+            route: Some("r1".into()),
+        };
+        assert_eq!(route(&label, None), "gr/color.local/r1");
+        assert_eq!(route(&label, Some("{}")), "gr/color.local/r1#44136fa355b3678a");
+        assert_eq!(route(&Label::default(), None), "ingress");
+    }
+}

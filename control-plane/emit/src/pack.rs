@@ -1,0 +1,62 @@
+//! Protobuf's own wrappers.
+
+use std::time::Duration;
+
+use envoy_types::pb::envoy::config::core::v3::config_source::ConfigSourceSpecifier;
+use envoy_types::pb::envoy::config::core::v3::{
+    address, socket_address, Address, AggregatedConfigSource, ApiVersion, ConfigSource, SocketAddress,
+};
+use envoy_types::pb::google::protobuf;
+use prost::{Message, Name};
+
+/// A message in an `Any`.
+pub fn any<M: Message + Name>(message: &M) -> protobuf::Any {
+    protobuf::Any {
+        type_url: M::type_url(),
+        value: message.encode_to_vec(),
+    }
+}
+
+/// A duration, at most as long as protobuf's.
+pub fn duration(duration: Duration) -> protobuf::Duration {
+    /// Protobuf's largest, about 10,000 years.
+    const MAX_SECONDS: i64 = 315_576_000_000;
+    protobuf::Duration {
+        seconds: i64::try_from(duration.as_secs())
+            .unwrap_or(MAX_SECONDS)
+            .min(MAX_SECONDS),
+        nanos: i32::try_from(duration.subsec_nanos()).unwrap_or_default(),
+    }
+}
+
+/// A number that may be absent.
+pub fn uint32(value: u32) -> protobuf::UInt32Value {
+    protobuf::UInt32Value { value }
+}
+
+/// A truth value that may be absent.
+pub fn boolean(value: bool) -> protobuf::BoolValue {
+    protobuf::BoolValue { value }
+}
+
+/// A TCP address.
+pub fn address(host: &str, port: u16) -> Address {
+    Address {
+        address: Some(address::Address::SocketAddress(SocketAddress {
+            address: host.to_owned(),
+            port_specifier: Some(socket_address::PortSpecifier::PortValue(port.into())),
+            ..SocketAddress::default()
+        })),
+    }
+}
+
+/// The aggregated stream. Resources are waited for without limit: a listener without its routes or its filter would answer
+/// 404 or 500 where the one before it still works.
+pub fn ads() -> ConfigSource {
+    ConfigSource {
+        initial_fetch_timeout: Some(protobuf::Duration::default()),
+        resource_api_version: ApiVersion::V3.into(),
+        config_source_specifier: Some(ConfigSourceSpecifier::Ads(AggregatedConfigSource {})),
+        ..ConfigSource::default()
+    }
+}

@@ -1,0 +1,93 @@
+//! A static configuration of what is otherwise delivered by xDS: routes and filters are put in where a listener names them.
+
+use envoy_types::pb::envoy::config::bootstrap::v3::bootstrap::StaticResources;
+use envoy_types::pb::envoy::config::bootstrap::v3::runtime_layer::LayerSpecifier;
+use envoy_types::pb::envoy::config::bootstrap::v3::{Bootstrap, LayeredRuntime, RuntimeLayer};
+use envoy_types::pb::envoy::config::core::v3::Node;
+use envoy_types::pb::envoy::config::listener::v3::{filter, FilterChain};
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::http_connection_manager::RouteSpecifier;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
+    http_filter, HttpConnectionManager,
+};
+use envoy_types::pb::google::protobuf::{value, Struct, Value};
+use envoy_types::util::pack_any;
+use ferromesh_emit::Messages;
+use prost::{Message, Name};
+
+/// The bootstrap.
+pub fn of(messages: Messages) -> Bootstrap {
+    let mut listeners = messages.listeners.clone();
+    for listener in &mut listeners {
+        for chain in listener
+            .filter_chains
+            .iter_mut()
+            .chain(&mut listener.default_filter_chain)
+        {
+            resolve(chain, &messages);
+        }
+    }
+    Bootstrap {
+        node: Some(Node {
+            id: "test".into(),
+            cluster: "test".into(),
+            ..Node::default()
+        }),
+        static_resources: Some(StaticResources {
+            listeners,
+            clusters: messages.clusters,
+            secrets: Vec::new(),
+        }),
+        layered_runtime: Some(runtime()),
+        ..Bootstrap::default()
+    }
+}
+
+/// App Mesh's limit on regular expressions.
+fn runtime() -> LayeredRuntime {
+    let fields = [("re2.max_program_size.error_level".to_owned(), number(1000.0))];
+    LayeredRuntime {
+        layers: vec![RuntimeLayer {
+            name: "static_layer_0".into(),
+            layer_specifier: Some(LayerSpecifier::StaticLayer(Struct {
+                fields: fields.into_iter().collect(),
+            })),
+        }],
+    }
+}
+
+fn number(number: f64) -> Value {
+    Value {
+        kind: Some(value::Kind::NumberValue(number)),
+    }
+}
+
+fn resolve(chain: &mut FilterChain, messages: &Messages) {
+    for filter in &mut chain.filters {
+        let Some(filter::ConfigType::TypedConfig(any)) = &mut filter.config_type else {
+            continue;
+        };
+        if any.type_url != HttpConnectionManager::type_url() {
+            continue;
+        }
+        let mut manager = HttpConnectionManager::decode(any.value.as_slice()).expect("a connection manager");
+        if let Some(RouteSpecifier::Rds(rds)) = &manager.route_specifier {
+            let table = messages
+                .route_tables
+                .iter()
+                .find(|table| table.name == rds.route_config_name);
+            manager.route_specifier = Some(RouteSpecifier::RouteConfig(table.expect("its route table").clone()));
+        }
+        for http_filter in &mut manager.http_filters {
+            if let Some(http_filter::ConfigType::ConfigDiscovery(_)) = &http_filter.config_type {
+                let extension = messages
+                    .extensions
+                    .iter()
+                    .find(|extension| extension.name == http_filter.name);
+                let config = extension.and_then(|extension| extension.typed_config.clone());
+                http_filter.config_type =
+                    Some(http_filter::ConfigType::TypedConfig(config.expect("its configuration")));
+            }
+        }
+        *any = pack_any(manager);
+    }
+}

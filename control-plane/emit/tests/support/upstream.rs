@@ -1,0 +1,127 @@
+//! Upstreams that say what they were asked.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+
+/// An HTTP/1.1 server on a port of 127.0.0.1. It answers with its name and the request; `x-fail: n` makes it answer the
+/// first n requests of an `x-test` value with 503.
+pub struct Upstream {
+    pub port: u16,
+    /// Requests so far.
+    pub requests: Arc<AtomicUsize>,
+}
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: BTreeMap<String, String>,
+    pub body: String,
+}
+
+impl Answer {
+    /// A line `key: value` of an upstream's body.
+    pub fn said(&self, key: &str) -> Option<&str> {
+        self.body
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("{key}: ")))
+    }
+}
+
+impl Upstream {
+    pub fn start(name: &'static str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("its address").port();
+        let requests = Arc::new(AtomicUsize::new(0));
+        let counter = requests.clone();
+        // Ends with the test process.
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let counter = counter.clone();
+                std::thread::spawn(move || drop(serve(stream, name, &counter)));
+            }
+        });
+        Self { port, requests }
+    }
+}
+
+fn serve(stream: TcpStream, name: &str, counter: &AtomicUsize) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut writer = stream;
+    loop {
+        let Some((first, headers)) = head(&mut reader)? else {
+            return Ok(());
+        };
+        let number = counter.fetch_add(1, Ordering::SeqCst);
+        let length = headers
+            .get("content-length")
+            .and_then(|length| length.parse().ok())
+            .unwrap_or(0);
+        reader.read_exact(&mut vec![0; length])?;
+        let fails: usize = headers.get("x-fail").and_then(|fails| fails.parse().ok()).unwrap_or(0);
+        let status = if number < fails { "503 Unavailable" } else { "200 OK" };
+        let mut body = format!("upstream: {name}\nrequest: {first}\n");
+        for (key, value) in headers {
+            body.push_str(&format!("{key}: {value}\n"));
+        }
+        let lies = "x-ferromesh-target: a lie\r\n";
+        write!(
+            writer,
+            "HTTP/1.1 {status}\r\n{lies}content-length: {}\r\n\r\n{body}",
+            body.len()
+        )?;
+    }
+}
+
+type Head = (String, BTreeMap<String, String>);
+
+fn head(reader: &mut impl BufRead) -> std::io::Result<Option<Head>> {
+    let mut first = String::new();
+    if reader.read_line(&mut first)? == 0 {
+        return Ok(None);
+    }
+    let mut headers = BTreeMap::new();
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
+            return Ok(Some((first.trim().to_owned(), headers)));
+        }
+        if let Some((key, value)) = line.split_once(':') {
+            headers.insert(key.to_ascii_lowercase(), value.trim().to_owned());
+        }
+    }
+}
+
+/// Sends one request.
+pub fn ask(port: u16, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("Envoy listens");
+    let mut text = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
+    if !headers.iter().any(|(name, _)| *name == "host") {
+        text.push_str("host: gateway.example.com:8080\r\n");
+    }
+    if matches!(method, "POST" | "PUT" | "PATCH") {
+        text.push_str("content-length: 0\r\n");
+    }
+    for (name, value) in headers {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    text.push_str("\r\n");
+    stream.write_all(text.as_bytes()).expect("Envoy reads");
+    let mut reader = BufReader::new(stream);
+    let (first, headers) = head(&mut reader).expect("an answer").expect("a whole one");
+    let status = first
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .expect("a status");
+    let mut body = String::new();
+    let length: u64 = headers
+        .get("content-length")
+        .and_then(|length| length.parse().ok())
+        .unwrap_or(0);
+    reader.take(length).read_to_string(&mut body).expect("a body");
+    Answer { status, headers, body }
+}

@@ -1,0 +1,141 @@
+//! Lowering: from a mesh's resources to what one Envoy must do.
+//!
+//! One file for each question: [`rank`] orders routes, `conditions` turns matches into [`crate::matcher`]s, `retry` and
+//! `timeout` make App Mesh's defaults explicit, `upstream` finds a target's listener and makes its cluster, `service` lowers
+//! a virtual service's routes, [`compose`] puts them behind a gateway route, `gateway` and `node` put it all together.
+
+mod access_log;
+pub mod compose;
+mod conditions;
+pub mod expression;
+mod gateway;
+mod node;
+mod policy;
+pub mod rank;
+mod retry;
+mod service;
+mod tcp;
+mod upstream;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use ferromesh_model::mesh::Mesh;
+use ferromesh_model::resource::IpPreference;
+use ferromesh_model::Violation;
+
+use crate::cluster::{AddressFamily, Cluster, ClusterId, Limits};
+use crate::listener::Bind;
+use crate::{Lint, Options, Proxy, ProxyKind, Reporter};
+
+/// Lowers a mesh to what the Envoy of one virtual node or virtual gateway must do.
+///
+/// Whatever cannot be delivered is left out so that it fails closed (no route, a 503, a closed port), and named in
+/// [`Proxy::lints`]: one broken resource must not hold up the others.
+///
+/// # Errors
+/// The mesh has no such virtual node or virtual gateway.
+pub fn proxy(mesh: &Mesh, kind: ProxyKind, name: &str, options: &Options) -> Result<Proxy, Vec<Violation>> {
+    let mut lowering = Lowering {
+        mesh,
+        kind,
+        name,
+        options,
+        limits: options.limits,
+        backend_needs_tls: false,
+        clusters: BTreeMap::new(),
+        lints: BTreeSet::new(),
+    };
+    match kind {
+        ProxyKind::VirtualGateway => match mesh.virtual_gateways.get(name) {
+            Some(gateway) => Ok(lowering.gateway(gateway)),
+            None => Err(vec![missing(mesh, "virtualGateway", name)]),
+        },
+        ProxyKind::VirtualNode => match mesh.virtual_nodes.get(name) {
+            Some(node) => Ok(lowering.node(node)),
+            None => Err(vec![missing(mesh, "virtualNode", name)]),
+        },
+    }
+}
+
+fn missing(mesh: &Mesh, kind: &str, name: &str) -> Violation {
+    Violation::new("", format!("mesh {} has no {kind} named {name}", mesh.name))
+}
+
+/// One lowering under way.
+struct Lowering<'a> {
+    mesh: &'a Mesh,
+    kind: ProxyKind,
+    name: &'a str,
+    options: &'a Options,
+    /// Limits of clusters towards virtual nodes.
+    limits: Limits,
+    /// Whether the backend that is being lowered must be called over TLS.
+    backend_needs_tls: bool,
+    clusters: BTreeMap<ClusterId, Cluster>,
+    lints: BTreeSet<Lint>,
+}
+
+impl Lowering<'_> {
+    fn lint(&mut self, resource: impl Into<String>, message: impl Into<String>) {
+        self.lints.insert(Lint {
+            resource: resource.into(),
+            message: message.into(),
+        });
+    }
+
+    /// As what the filter reports on the requests that this proxy sends.
+    fn sender(&self) -> Reporter {
+        match self.kind {
+            ProxyKind::VirtualGateway => Reporter::Gateway,
+            ProxyKind::VirtualNode => Reporter::Source,
+        }
+    }
+
+    fn mesh_preference(&self) -> Option<IpPreference> {
+        self.mesh
+            .spec
+            .service_discovery
+            .and_then(|discovery| discovery.ip_preference)
+    }
+
+    fn bind(&self) -> Bind {
+        match self.mesh_preference() {
+            None => Bind::V4,
+            Some(_) => Bind::Dual,
+        }
+    }
+
+    /// Where the application beside the proxy listens.
+    fn loopback(&self) -> IpAddr {
+        match self.mesh_preference() {
+            Some(IpPreference::Ipv6Only | IpPreference::Ipv6Preferred) => Ipv6Addr::LOCALHOST.into(),
+            Some(IpPreference::Ipv4Only | IpPreference::Ipv4Preferred) | None => Ipv4Addr::LOCALHOST.into(),
+        }
+    }
+}
+
+fn address_family(preference: Option<IpPreference>) -> AddressFamily {
+    match preference {
+        // Envoy's AUTO looks for IPv6 first.
+        None | Some(IpPreference::Ipv6Preferred) => AddressFamily::Auto,
+        Some(IpPreference::Ipv4Preferred) => AddressFamily::V4Preferred,
+        Some(IpPreference::Ipv4Only) => AddressFamily::V4Only,
+        Some(IpPreference::Ipv6Only) => AddressFamily::V6Only,
+    }
+}
+
+/// A port of the model, whose shape check admits 1 to 65535.
+fn port(value: i64) -> u16 {
+    u16::try_from(value).unwrap_or_default()
+}
+
+/// A count of the model in Envoy's 32 bits.
+fn count(value: i64) -> u32 {
+    u32::try_from(value.max(0)).unwrap_or(u32::MAX)
+}
+
+fn millis(value: i64) -> Duration {
+    Duration::from_millis(u64::try_from(value).unwrap_or_default())
+}

@@ -1,0 +1,385 @@
+//! Virtual gateways: listeners, virtual hosts by host name, gateway routes in front of service routes.
+
+use std::collections::BTreeMap;
+
+use ferromesh_model::mesh::{GatewayRoute, VirtualGateway};
+use ferromesh_model::resource::{
+    DefaultGatewayRouteRewrite, GatewayRouteHostnameMatch, GatewayRouteHostnameRewrite, GatewayRouteTarget,
+    HttpGatewayRoute, PortMapping, PortProtocol, VirtualGatewayConnectionPool, VirtualGatewayListener,
+    VirtualGatewayPortProtocol,
+};
+
+use super::compose::{compose, Hop, HopPath};
+use super::rank::Rank;
+use super::{access_log, conditions, count, port, upstream, Lowering};
+use crate::cluster::Limits;
+use crate::listener::{Chain, ClientAddress, Direction, Http, Listener, Network};
+use crate::matcher::{Match, PathMatch};
+use crate::options::UnsupportedTls;
+use crate::route::{Domain, Route, RouteTable, TableId, VirtualHost};
+use crate::{Proxy, ProxyKind, Reporter};
+
+impl Lowering<'_> {
+    pub(super) fn gateway(&mut self, gateway: &VirtualGateway) -> Proxy {
+        let resource = format!("virtualGateway/{}", self.name);
+        let defaults = gateway.spec.backend_defaults.as_ref();
+        let policy = defaults.and_then(|defaults| defaults.client_policy.as_ref());
+        self.backend_needs_tls = policy.is_some_and(|policy| policy.tls.is_some());
+        self.limits = self.gateway_limits(&gateway.spec.listeners, &resource);
+
+        let mut listeners = Vec::new();
+        let mut route_tables = Vec::new();
+        for spec in &gateway.spec.listeners {
+            let mapping = spec.port_mapping;
+            let duplicate = listeners
+                .iter()
+                .any(|known: &Listener| i64::from(known.port) == mapping.port);
+            if duplicate {
+                self.lint(
+                    &resource,
+                    format!("port {} occurs twice: the first listener has it", mapping.port),
+                );
+                continue;
+            }
+            if upstream::speaks_tls(spec.tls.as_ref()) {
+                let what = format!("TLS on port {} is not implemented yet", mapping.port);
+                if self.options.tls == UnsupportedTls::Refuse {
+                    self.lint(&resource, format!("{what}: the port stays closed"));
+                    continue;
+                }
+                self.lint(&resource, format!("{what}: it is served in the clear"));
+            }
+            let id = TableId {
+                direction: Direction::Ingress,
+                port: port(mapping.port),
+            };
+            listeners.push(self.gateway_listener(spec, id, gateway));
+            route_tables.push(RouteTable {
+                id,
+                ignore_host_port: true,
+                hosts: self.gateway_hosts(spec, &gateway.routes),
+            });
+        }
+        self.note_routes_without_listener(gateway);
+        self.finish(ProxyKind::VirtualGateway, listeners, route_tables)
+    }
+
+    fn gateway_listener(&self, spec: &VirtualGatewayListener, id: TableId, gateway: &VirtualGateway) -> Listener {
+        let http = Http {
+            direction: Direction::Ingress,
+            protocol: protocol(spec.port_mapping.protocol),
+            port: id.port,
+            table: id,
+            reporter: Reporter::Gateway,
+            client_address: if self.options.append_client_address {
+                ClientAddress::Append
+            } else {
+                ClientAddress::PassOn
+            },
+            websocket: self.options.websocket,
+            normalize_paths: self.options.normalize_paths,
+            access_log: access_log::access_log(gateway.spec.logging.as_ref()),
+        };
+        Listener {
+            direction: Direction::Ingress,
+            bind: self.bind(),
+            port: id.port,
+            redirected: false,
+            chains: vec![Chain {
+                port: id.port,
+                server_names: Vec::new(),
+                network: Network::Http(http),
+            }],
+            otherwise: None,
+        }
+    }
+
+    /// The gateway's connection pool sat on the hop between its two listeners. With one hop there is no such place; the
+    /// pool now limits each cluster, of all listeners the most generous.
+    fn gateway_limits(&mut self, listeners: &[VirtualGatewayListener], resource: &str) -> Limits {
+        let without = self.options.limits;
+        let pools: Vec<Limits> = listeners
+            .iter()
+            .map(|listener| match listener.connection_pool {
+                None => without,
+                Some(VirtualGatewayConnectionPool::Http(pool)) => Limits {
+                    max_connections: count(pool.max_connections),
+                    max_pending_requests: pool
+                        .max_pending_requests
+                        .map_or(Limits::NONE.max_pending_requests, count),
+                    ..without
+                },
+                Some(VirtualGatewayConnectionPool::Http2(pool) | VirtualGatewayConnectionPool::Grpc(pool)) => Limits {
+                    max_requests: count(pool.max_requests),
+                    ..without
+                },
+            })
+            .collect();
+        if listeners.iter().any(|listener| listener.connection_pool.is_some()) {
+            self.lint(
+                resource,
+                "its connection pools limit each target, not all of them together",
+            );
+        }
+        let most = |of: fn(&Limits) -> u32, or: u32| pools.iter().map(of).max().unwrap_or(or);
+        Limits {
+            max_connections: most(|pool| pool.max_connections, without.max_connections),
+            max_pending_requests: most(|pool| pool.max_pending_requests, without.max_pending_requests),
+            max_requests: most(|pool| pool.max_requests, without.max_requests),
+            max_retries: without.max_retries,
+        }
+    }
+
+    /// Virtual hosts of one listener. A host name that gateway routes name has a virtual host of its own, and requests for
+    /// it do not fall through to gateway routes without one: so it was in App Mesh.
+    fn gateway_hosts(&mut self, listener: &VirtualGatewayListener, routes: &[GatewayRoute]) -> Vec<VirtualHost> {
+        let mut by_domain: BTreeMap<Domain, Vec<(Rank, Vec<Route>)>> = BTreeMap::new();
+        for route in routes {
+            if !applies(route, listener) {
+                continue;
+            }
+            let resource = format!("virtualGateway/{}/gatewayRoute/{}", self.name, route.name);
+            match self.hops(route, &resource) {
+                Ok((rank, domain, hops, target)) => {
+                    let routes = self.behind(&hops, &target, &resource);
+                    by_domain.entry(domain).or_default().push((rank, routes));
+                }
+                Err(problem) => self.lint(resource, format!("it is left out: {problem}")),
+            }
+        }
+        by_domain
+            .into_iter()
+            .map(|(domain, mut ranked)| {
+                ranked.sort_by(|(a, _), (b, _)| a.compare(b));
+                VirtualHost {
+                    name: match &domain {
+                        Domain::Any => "*".into(),
+                        Domain::Exact(host) => host.clone(),
+                        Domain::Suffix(suffix) => format!("*{suffix}"),
+                    },
+                    domains: vec![domain],
+                    routes: ranked.into_iter().flat_map(|(_, routes)| routes).collect(),
+                }
+            })
+            .collect()
+    }
+
+    /// The service's routes behind the hops of one gateway route.
+    fn behind(&mut self, hops: &[Hop], target: &GatewayRouteTarget, resource: &str) -> Vec<Route> {
+        let service = target.virtual_service.virtual_service_name.as_str();
+        let routes = match self.target_port(service, target.port) {
+            Ok(dialled) => self.service_routes(service, dialled),
+            Err(problem) => {
+                self.lint(
+                    resource,
+                    format!("virtual service {service} {problem}: answered with 404"),
+                );
+                Vec::new()
+            }
+        };
+        let mut composed = Vec::new();
+        for hop in hops {
+            let (mut routes, problems) = compose(hop, &routes);
+            composed.append(&mut routes);
+            for problem in problems {
+                self.lint(resource, problem);
+            }
+        }
+        composed
+    }
+
+    fn target_port(&self, service: &str, wanted: Option<i64>) -> Result<PortMapping, String> {
+        let ports = self.service_ports(service);
+        let names = || {
+            ports
+                .iter()
+                .map(|mapping| mapping.port.to_string())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let chosen = match (wanted, ports.as_slice()) {
+            (_, []) => Err("has no provider with listeners".to_owned()),
+            (Some(port), _) => ports
+                .iter()
+                .find(|mapping| mapping.port == port)
+                .copied()
+                .ok_or_else(|| format!("has no port {port} (it has {})", names())),
+            (None, [only]) => Ok(*only),
+            (None, _) => Err(format!("has ports {}, and the target names none", names())),
+        }?;
+        if chosen.protocol == PortProtocol::Tcp {
+            return Err(format!("speaks tcp on port {}", chosen.port));
+        }
+        Ok(chosen)
+    }
+
+    /// What a gateway route does to a request before the service's routes see it. Several hops are tried in order.
+    #[allow(clippy::type_complexity)] // used in one place
+    fn hops(
+        &mut self,
+        route: &GatewayRoute,
+        resource: &str,
+    ) -> Result<(Rank, Domain, Vec<Hop>, GatewayRouteTarget), String> {
+        let (matcher, hostname, rewrite_host, target, path) = if let Some(http) = http(route) {
+            let matcher = conditions::http_gateway_route(&http.r#match)?;
+            let rewrite = http.action.rewrite.as_ref();
+            (
+                matcher,
+                http.r#match.hostname.as_ref(),
+                rewrite.and_then(|rewrite| rewrite.hostname),
+                &http.action.target,
+                self.http_path(http, resource)?,
+            )
+        } else if let Some(grpc) = &route.spec.grpc_route {
+            (
+                conditions::grpc_gateway_route(&grpc.r#match)?,
+                grpc.r#match.hostname.as_ref(),
+                grpc.action.rewrite.and_then(|rewrite| rewrite.hostname),
+                &grpc.action.target,
+                HopPath::Keep,
+            )
+        } else {
+            return Err("it has no httpRoute, http2Route or grpcRoute".into());
+        };
+        let service = &target.virtual_service.virtual_service_name;
+        let host = rewrites_host(rewrite_host).then(|| service.clone());
+        if host.as_deref().is_some_and(|host| !is_header_value(host)) {
+            return Err(format!("virtual service name {service:?} cannot be a host"));
+        }
+        let rank = Rank::new(route.spec.priority, &matcher, route.created_at, &route.name);
+        let hops = variants(&matcher, path)
+            .into_iter()
+            .map(|(path_match, path)| Hop {
+                gateway_route: route.name.clone(),
+                matcher: Match {
+                    path: path_match,
+                    ..matcher.clone()
+                },
+                path,
+                host: host.clone(),
+            })
+            .collect();
+        Ok((rank, domain(hostname)?, hops, target.clone()))
+    }
+
+    fn http_path(&mut self, http: &HttpGatewayRoute, resource: &str) -> Result<HopPath, String> {
+        let matches_prefix = http.r#match.path.is_none();
+        let rewrite = http.action.rewrite.as_ref();
+        if let Some(path) = rewrite
+            .and_then(|rewrite| rewrite.path.as_ref())
+            .and_then(|path| path.exact.as_ref())
+        {
+            return rooted(path).map(HopPath::Whole);
+        }
+        let prefix = rewrite.and_then(|rewrite| rewrite.prefix.as_ref());
+        if !matches_prefix {
+            if prefix.is_some() {
+                self.lint(
+                    resource,
+                    "its prefix rewrite has no effect: it matches a path, not a prefix",
+                );
+            }
+            return Ok(HopPath::Keep);
+        }
+        match prefix {
+            Some(prefix) if prefix.value.is_some() => {
+                rooted(prefix.value.as_deref().unwrap_or_default()).map(HopPath::Prefix)
+            }
+            Some(prefix) if prefix.default_prefix == Some(DefaultGatewayRouteRewrite::Disabled) => Ok(HopPath::Keep),
+            _ => Ok(HopPath::Prefix("/".into())),
+        }
+    }
+
+    fn note_routes_without_listener(&mut self, gateway: &VirtualGateway) {
+        for route in &gateway.routes {
+            if !gateway.spec.listeners.iter().any(|listener| applies(route, listener)) {
+                self.lint(
+                    format!("virtualGateway/{}/gatewayRoute/{}", self.name, route.name),
+                    "the gateway has no listener of its protocol and port",
+                );
+            }
+        }
+    }
+}
+
+/// A prefix that does not end with "/" and becomes one that does is two hops: `P/` first, so that `/red/tell` becomes
+/// `/tell` and not `//tell`, then `P` for the prefix alone.
+fn variants(matcher: &Match, path: HopPath) -> Vec<(PathMatch, HopPath)> {
+    match (&matcher.path, path) {
+        (PathMatch::Prefix(old), HopPath::Prefix(new)) if *old == new => vec![(matcher.path.clone(), HopPath::Keep)],
+        (PathMatch::Prefix(old), HopPath::Prefix(new)) if new.ends_with('/') && !old.ends_with('/') => vec![
+            (PathMatch::Prefix(format!("{old}/")), HopPath::Prefix(new.clone())),
+            (matcher.path.clone(), HopPath::Prefix(new)),
+        ],
+        (_, path) => vec![(matcher.path.clone(), path)],
+    }
+}
+
+fn http(route: &GatewayRoute) -> Option<&HttpGatewayRoute> {
+    route.spec.http_route.as_ref().or(route.spec.http2_route.as_ref())
+}
+
+/// Whether a gateway route is for this listener: same protocol, and the same port if it names one.
+fn applies(route: &GatewayRoute, listener: &VirtualGatewayListener) -> bool {
+    let spec = &route.spec;
+    let (port, of_protocol) = match listener.port_mapping.protocol {
+        VirtualGatewayPortProtocol::Http => (
+            spec.http_route.as_ref().map(|route| route.r#match.port),
+            spec.http_route.is_some(),
+        ),
+        VirtualGatewayPortProtocol::Http2 => (
+            spec.http2_route.as_ref().map(|route| route.r#match.port),
+            spec.http2_route.is_some(),
+        ),
+        VirtualGatewayPortProtocol::Grpc => (
+            spec.grpc_route.as_ref().map(|route| route.r#match.port),
+            spec.grpc_route.is_some(),
+        ),
+    };
+    of_protocol && port.flatten().is_none_or(|port| port == listener.port_mapping.port)
+}
+
+fn rewrites_host(rewrite: Option<GatewayRouteHostnameRewrite>) -> bool {
+    rewrite.and_then(|rewrite| rewrite.default_target_hostname) != Some(DefaultGatewayRouteRewrite::Disabled)
+}
+
+fn domain(hostname: Option<&GatewayRouteHostnameMatch>) -> Result<Domain, String> {
+    let Some(hostname) = hostname else {
+        return Ok(Domain::Any);
+    };
+    let (host, domain): (_, fn(String) -> Domain) = match (&hostname.exact, &hostname.suffix) {
+        (Some(host), _) => (host, Domain::Exact),
+        (None, Some(host)) => (host, Domain::Suffix),
+        (None, None) => return Ok(Domain::Any),
+    };
+    if is_host(host) {
+        Ok(domain(host.to_ascii_lowercase()))
+    } else {
+        Err(format!("host name {host:?} cannot be matched"))
+    }
+}
+
+/// Whether Envoy takes a text as a domain without reading anything into it.
+pub(super) fn is_host(text: &str) -> bool {
+    !text.is_empty() && is_header_value(text) && !text.contains('*')
+}
+
+fn is_header_value(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn rooted(path: &str) -> Result<String, String> {
+    if path.starts_with('/') && is_header_value(path) {
+        Ok(path.to_owned())
+    } else {
+        Err(format!("rewrite {path:?} must be a path that starts with \"/\""))
+    }
+}
+
+fn protocol(protocol: VirtualGatewayPortProtocol) -> PortProtocol {
+    match protocol {
+        VirtualGatewayPortProtocol::Http => PortProtocol::Http,
+        VirtualGatewayPortProtocol::Http2 => PortProtocol::Http2,
+        VirtualGatewayPortProtocol::Grpc => PortProtocol::Grpc,
+    }
+}

@@ -1,0 +1,181 @@
+//! Virtual nodes: ingress towards the application, egress towards its backends.
+
+mod egress;
+
+use std::collections::BTreeSet;
+
+use ferromesh_model::resource::{
+    HttpTimeout, Listener as ListenerSpec, ListenerTimeout, PortProtocol, VirtualNodeSpec,
+};
+
+use super::service::timeouts;
+use super::{access_log, port, tcp, upstream, Lowering};
+use crate::listener::{AccessLog, Chain, ClientAddress, Direction, Http, Listener, Network, Tcp, INGRESS_PORT};
+use crate::matcher::{Match, PathMatch};
+use crate::options::UnsupportedTls;
+use crate::proxy::Plugin;
+use crate::route::{Action, Domain, Forward, Label, Route, RouteTable, TableId, Target, VirtualHost};
+use crate::{Proxy, ProxyKind, Reporter};
+
+impl Lowering<'_> {
+    pub(super) fn node(&mut self, spec: &VirtualNodeSpec) -> Proxy {
+        let log = access_log::access_log(spec.logging.as_ref());
+        let mut listeners = Vec::new();
+        let mut tables = Vec::new();
+        if let Some(listener) = self.ingress(spec, log.as_ref(), &mut tables) {
+            listeners.push(listener);
+        }
+        if let Some(listener) = self.egress(spec, log.as_ref(), &mut tables) {
+            listeners.push(listener);
+        }
+        self.finish(ProxyKind::VirtualNode, listeners, tables)
+    }
+
+    /// Puts the parts together; plugins are those that the listeners name.
+    pub(super) fn finish(&mut self, kind: ProxyKind, listeners: Vec<Listener>, route_tables: Vec<RouteTable>) -> Proxy {
+        let reporters: BTreeSet<Reporter> = listeners
+            .iter()
+            .flat_map(|listener| &listener.chains)
+            .filter_map(|chain| match &chain.network {
+                Network::Http(http) => Some(http.reporter),
+                Network::Tcp(_) => None,
+            })
+            .collect();
+        Proxy {
+            mesh: self.mesh.name.clone(),
+            kind,
+            name: self.name.to_owned(),
+            listeners,
+            route_tables,
+            clusters: std::mem::take(&mut self.clusters).into_values().collect(),
+            plugins: reporters
+                .into_iter()
+                .map(|reporter| Plugin {
+                    reporter,
+                    config: self.plugin_config(reporter),
+                })
+                .collect(),
+            lints: std::mem::take(&mut self.lints).into_iter().collect(),
+        }
+    }
+
+    fn ingress(
+        &mut self,
+        spec: &VirtualNodeSpec,
+        log: Option<&AccessLog>,
+        tables: &mut Vec<RouteTable>,
+    ) -> Option<Listener> {
+        let resource = format!("virtualNode/{}", self.name);
+        let mut chains: Vec<Chain> = Vec::new();
+        for listener in &spec.listeners {
+            let mapping = listener.port_mapping;
+            if chains.iter().any(|chain| i64::from(chain.port) == mapping.port) {
+                self.lint(
+                    &resource,
+                    format!("port {} occurs twice: the first listener has it", mapping.port),
+                );
+                continue;
+            }
+            if upstream::speaks_tls(listener.tls.as_ref()) {
+                let what = format!("TLS on port {} is not implemented yet", mapping.port);
+                if self.options.tls == UnsupportedTls::Refuse {
+                    self.lint(&resource, format!("{what}: the port stays closed"));
+                    continue;
+                }
+                self.lint(&resource, format!("{what}: it is served in the clear"));
+            }
+            chains.push(Chain {
+                port: port(mapping.port),
+                server_names: Vec::new(),
+                network: self.ingress_network(listener, log, tables),
+            });
+        }
+        (!chains.is_empty()).then(|| Listener {
+            direction: Direction::Ingress,
+            bind: self.bind(),
+            port: INGRESS_PORT,
+            redirected: true,
+            chains,
+            otherwise: None,
+        })
+    }
+
+    fn ingress_network(
+        &mut self,
+        listener: &ListenerSpec,
+        log: Option<&AccessLog>,
+        tables: &mut Vec<RouteTable>,
+    ) -> Network {
+        let mapping = listener.port_mapping;
+        let cluster = self.application(listener);
+        if mapping.protocol == PortProtocol::Tcp {
+            let timeout = match listener.timeout {
+                Some(ListenerTimeout::Tcp(timeout)) => Some(timeout),
+                _ => None,
+            };
+            return Network::Tcp(Tcp {
+                direction: Direction::Ingress,
+                port: Some(port(mapping.port)),
+                clusters: vec![(cluster, 1)],
+                idle_timeout: tcp::tcp_idle(timeout),
+                access_log: log.cloned(),
+            });
+        }
+        let timeout: Option<HttpTimeout> = match listener.timeout {
+            Some(ListenerTimeout::Http(timeout) | ListenerTimeout::Http2(timeout) | ListenerTimeout::Grpc(timeout)) => {
+                Some(timeout)
+            }
+            Some(ListenerTimeout::Tcp(_)) | None => None,
+        };
+        let (timeout, idle_timeout) = timeouts(timeout, self.options.request_timeout);
+        let id = TableId {
+            direction: Direction::Ingress,
+            port: port(mapping.port),
+        };
+        let label = Label::default();
+        let route = Route {
+            matcher: Match::path(PathMatch::Prefix("/".into())),
+            action: Action::Forward(Forward {
+                targets: vec![Target { cluster, weight: 1 }],
+                host: None,
+                path: None,
+                timeout,
+                idle_timeout,
+                // The caller retries; a second try here would multiply its attempts.
+                retry: None,
+            }),
+            policy: self.ingress_policy(mapping),
+            label,
+        };
+        tables.push(RouteTable {
+            id,
+            ignore_host_port: false,
+            hosts: vec![VirtualHost {
+                name: "*".into(),
+                domains: vec![Domain::Any],
+                routes: vec![route],
+            }],
+        });
+        Network::Http(self.http(id, mapping.protocol, Reporter::Destination, log))
+    }
+
+    pub(super) fn http(
+        &self,
+        table: TableId,
+        protocol: PortProtocol,
+        reporter: Reporter,
+        log: Option<&AccessLog>,
+    ) -> Http {
+        Http {
+            direction: table.direction,
+            protocol,
+            port: table.port,
+            table,
+            reporter,
+            client_address: ClientAddress::PassOn,
+            websocket: self.options.websocket,
+            normalize_paths: self.options.normalize_paths,
+            access_log: log.cloned(),
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! A virtual service: the ports it is called on, and its routes.
+
+use std::time::Duration;
+
+use ferromesh_model::mesh::Route as RouteResource;
+use ferromesh_model::resource::{
+    HttpTimeout, PortMapping, PortProtocol, RouteSpec, VirtualServiceProvider, WeightedTarget,
+};
+
+use super::policy::Settings;
+use super::rank::Rank;
+use super::retry::{self, Regardless};
+use super::upstream::Wanted;
+use super::{conditions, count, Lowering};
+use crate::matcher::{Match, PathMatch};
+use crate::options::DefaultRetry;
+use crate::route::{Action, Forward, Label, Retry, Route, Target};
+
+/// Name of the implicit route of a service whose provider is a virtual node.
+pub const IMPLICIT_ROUTE: &str = "default";
+
+/// A route before it is divided by method.
+struct Planned<'r> {
+    label: Label,
+    /// Router and route, for policies.
+    origin: Option<(&'r str, &'r str)>,
+    resource: String,
+    matcher: Match,
+    targets: &'r [WeightedTarget],
+    timeout: Option<HttpTimeout>,
+    retry: Option<Retry>,
+    regardless: Regardless,
+}
+
+impl Lowering<'_> {
+    /// The ports on which a virtual service is called: its router's listeners, or its node's.
+    pub fn service_ports(&self, service: &str) -> Vec<PortMapping> {
+        let provider = self
+            .mesh
+            .virtual_services
+            .get(service)
+            .and_then(|spec| spec.provider.as_ref());
+        match provider {
+            None => Vec::new(),
+            Some(VirtualServiceProvider::VirtualRouter(provider)) => self
+                .mesh
+                .virtual_routers
+                .get(&provider.virtual_router_name)
+                .map(|router| {
+                    router
+                        .spec
+                        .listeners
+                        .iter()
+                        .map(|listener| listener.port_mapping)
+                        .collect()
+                })
+                .unwrap_or_default(),
+            Some(VirtualServiceProvider::VirtualNode(provider)) => self
+                .mesh
+                .virtual_nodes
+                .get(&provider.virtual_node_name)
+                .map(|node| node.listeners.iter().map(|listener| listener.port_mapping).collect())
+                .unwrap_or_default(),
+        }
+    }
+
+    /// A virtual service's routes on one of its ports, in the order in which they are tried.
+    pub fn service_routes(&mut self, service: &str, dialled: PortMapping) -> Vec<Route> {
+        let mesh = self.mesh;
+        let provider = mesh
+            .virtual_services
+            .get(service)
+            .and_then(|spec| spec.provider.as_ref());
+        match provider {
+            None => Vec::new(),
+            Some(VirtualServiceProvider::VirtualNode(provider)) => {
+                self.implicit_route(service, &provider.virtual_node_name, dialled)
+            }
+            Some(VirtualServiceProvider::VirtualRouter(provider)) => {
+                let name = provider.virtual_router_name.as_str();
+                match mesh.virtual_routers.get(name) {
+                    Some(router) => self.router_routes(service, name, &router.routes, dialled),
+                    None => Vec::new(),
+                }
+            }
+        }
+    }
+
+    fn implicit_route(&mut self, service: &str, node: &str, dialled: PortMapping) -> Vec<Route> {
+        let target = WeightedTarget {
+            port: Some(dialled.port),
+            virtual_node: node.to_owned(),
+            weight: 1,
+        };
+        let planned = Planned {
+            label: Label {
+                gateway_route: None,
+                virtual_service: Some(service.to_owned()),
+                route: Some(IMPLICIT_ROUTE.to_owned()),
+            },
+            origin: None,
+            resource: format!("virtualService/{service}"),
+            matcher: Match::path(PathMatch::Prefix("/".into())),
+            targets: std::slice::from_ref(&target),
+            timeout: None,
+            retry: None,
+            regardless: regardless(dialled.protocol),
+        };
+        let planned = Planned {
+            retry: self.default_retry(),
+            ..planned
+        };
+        self.plan(service, dialled, planned)
+    }
+
+    fn router_routes(
+        &mut self,
+        service: &str,
+        router: &str,
+        routes: &[RouteResource],
+        dialled: PortMapping,
+    ) -> Vec<Route> {
+        let mut ranked = Vec::new();
+        for route in routes {
+            let resource = format!("virtualRouter/{router}/route/{}", route.name);
+            let Some(planned) = self.plan_route(service, router, route, dialled, resource.clone()) else {
+                continue;
+            };
+            match planned {
+                Ok(planned) => {
+                    let rank = Rank::new(route.spec.priority, &planned.matcher, route.created_at, &route.name);
+                    ranked.push((rank, planned));
+                }
+                Err(problem) => self.lint(resource, format!("it is left out: {problem}")),
+            }
+        }
+        ranked.sort_by(|(a, _), (b, _)| a.compare(b));
+        ranked
+            .into_iter()
+            .flat_map(|(_, planned)| self.plan(service, dialled, planned))
+            .collect()
+    }
+
+    /// `None` if the route is for another port, or for bytes.
+    fn plan_route<'r>(
+        &mut self,
+        service: &str,
+        router: &'r str,
+        route: &'r RouteResource,
+        dialled: PortMapping,
+        resource: String,
+    ) -> Option<Result<Planned<'r>, String>> {
+        let spec: &RouteSpec = &route.spec;
+        let label = Label {
+            gateway_route: None,
+            virtual_service: Some(service.to_owned()),
+            route: Some(route.name.clone()),
+        };
+        let (for_port, protocol, matcher) = if let Some(http) = spec.http_route.as_ref().or(spec.http2_route.as_ref()) {
+            let protocol = if spec.http_route.is_some() {
+                PortProtocol::Http
+            } else {
+                PortProtocol::Http2
+            };
+            (http.r#match.port, protocol, conditions::http_route(&http.r#match))
+        } else if let Some(grpc) = &spec.grpc_route {
+            (
+                grpc.r#match.port,
+                PortProtocol::Grpc,
+                conditions::grpc_route(&grpc.r#match),
+            )
+        } else {
+            self.lint(
+                resource,
+                format!("it is left out on port {}: it is not for HTTP", dialled.port),
+            );
+            return None;
+        };
+        if for_port.is_some_and(|port| port != dialled.port) {
+            return None;
+        }
+        if protocol != dialled.protocol {
+            self.lint(
+                resource.clone(),
+                format!(
+                    "it is for {}, the router's listener on port {} is for {}",
+                    protocol.as_str(),
+                    dialled.port,
+                    dialled.protocol.as_str()
+                ),
+            );
+        }
+        Some(matcher.map(|matcher| self.planned(router, route, label, resource, matcher, protocol)))
+    }
+
+    fn planned<'r>(
+        &self,
+        router: &'r str,
+        route: &'r RouteResource,
+        label: Label,
+        resource: String,
+        matcher: Match,
+        protocol: PortProtocol,
+    ) -> Planned<'r> {
+        let spec = &route.spec;
+        let http = spec.http_route.as_ref().or(spec.http2_route.as_ref());
+        let grpc = spec.grpc_route.as_ref();
+        let retry = match (
+            http.and_then(|http| http.retry_policy.as_ref()),
+            grpc.and_then(|grpc| grpc.retry_policy.as_ref()),
+        ) {
+            (Some(policy), _) => retry::http(policy),
+            (None, Some(policy)) => retry::grpc(policy),
+            (None, None) => self.default_retry(),
+        };
+        Planned {
+            label,
+            origin: Some((router, &route.name)),
+            resource,
+            matcher,
+            targets: http
+                .map(|http| http.action.weighted_targets.as_slice())
+                .or(grpc.map(|grpc| grpc.action.weighted_targets.as_slice()))
+                .unwrap_or_default(),
+            timeout: http
+                .and_then(|http| http.timeout)
+                .or(grpc.and_then(|grpc| grpc.timeout)),
+            retry,
+            regardless: regardless(protocol),
+        }
+    }
+
+    fn default_retry(&self) -> Option<Retry> {
+        (self.options.default_retry == DefaultRetry::Enabled).then(retry::default_policy)
+    }
+
+    /// The Envoy routes of one route.
+    fn plan(&mut self, service: &str, dialled: PortMapping, planned: Planned<'_>) -> Vec<Route> {
+        let settings = self.settings(Some(service), planned.origin);
+        let targets: Vec<Target> = planned
+            .targets
+            .iter()
+            .map(|target| Target {
+                cluster: self.target(
+                    &target.virtual_node,
+                    Wanted {
+                        port: target.port,
+                        dialled,
+                    },
+                    &planned.resource,
+                ),
+                weight: count(target.weight),
+            })
+            .collect();
+        if targets.iter().all(|target| target.weight == 0) {
+            self.lint(
+                &planned.resource,
+                "the sum of its weights is 0: its requests are answered with 503",
+            );
+            return vec![Route {
+                label: planned.label,
+                matcher: planned.matcher,
+                action: Action::Respond(503),
+                policy: None,
+            }];
+        }
+        let retry = planned.retry.filter(|_| settings.retry_enabled);
+        let regardless = if settings.retry_non_idempotent {
+            Regardless::Always
+        } else {
+            planned.regardless
+        };
+        let (timeout, idle_timeout) = timeouts(planned.timeout, self.options.request_timeout);
+        retry::by_method(planned.matcher, retry, regardless)
+            .into_iter()
+            .map(|(matcher, retry)| {
+                let policy = self.route_policy(&settings, &planned.label, &targets, retry.as_ref(), &planned.resource);
+                Route {
+                    label: planned.label.clone(),
+                    matcher,
+                    action: Action::Forward(Forward {
+                        targets: targets.clone(),
+                        host: None,
+                        path: None,
+                        timeout,
+                        idle_timeout,
+                        retry,
+                    }),
+                    policy,
+                }
+            })
+            .collect()
+    }
+
+    /// What the filter decides where requests are sent.
+    fn route_policy(
+        &mut self,
+        settings: &Settings,
+        label: &Label,
+        targets: &[Target],
+        retry: Option<&Retry>,
+        resource: &str,
+    ) -> Option<ferromesh_policy::mesh::RouteConfig> {
+        let reporter = self.sender();
+        match settings.route(label, reporter, targets, retry) {
+            Ok(policy) => policy,
+            Err(problem) => {
+                self.lint(resource, format!("the filter is off on it: {problem}"));
+                None
+            }
+        }
+    }
+}
+
+fn regardless(protocol: PortProtocol) -> Regardless {
+    match protocol {
+        PortProtocol::Grpc => Regardless::Always,
+        PortProtocol::Http | PortProtocol::Http2 | PortProtocol::Tcp => Regardless::IfIdempotent,
+    }
+}
+
+/// Request and idle timeout.
+pub fn timeouts(spec: Option<HttpTimeout>, default: Duration) -> (Duration, Option<Duration>) {
+    let of = |duration: Option<ferromesh_model::resource::Duration>| duration.and_then(|duration| duration.as_std());
+    (
+        of(spec.and_then(|spec| spec.per_request)).unwrap_or(default),
+        of(spec.and_then(|spec| spec.idle)),
+    )
+}

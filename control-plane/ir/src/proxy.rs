@@ -1,0 +1,87 @@
+//! The whole of what one Envoy must do.
+
+use std::fmt;
+
+use ferromesh_policy::mesh::PluginConfig;
+
+use crate::cluster::Cluster;
+use crate::listener::Listener;
+use crate::route::RouteTable;
+
+/// What kind of App Mesh resource a proxy stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ProxyKind {
+    /// A sidecar: ingress on port 15000, egress on port 15001, both behind traffic redirection.
+    VirtualNode,
+    /// A gateway: the ports of its listeners, no redirection.
+    VirtualGateway,
+}
+
+/// Everything that one Envoy must do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proxy {
+    /// Name of the mesh.
+    pub mesh: String,
+    /// What the proxy stands for.
+    pub kind: ProxyKind,
+    /// Name of the virtual node or virtual gateway.
+    pub name: String,
+    /// Listeners.
+    pub listeners: Vec<Listener>,
+    /// Route tables that the listeners refer to.
+    pub route_tables: Vec<RouteTable>,
+    /// Clusters that the routes refer to, ordered by id.
+    pub clusters: Vec<Cluster>,
+    /// Settings of the filter, one for each reporter that a listener names.
+    pub plugins: Vec<Plugin>,
+    /// Configuration that is accepted but has no or another effect than its author may expect.
+    pub lints: Vec<Lint>,
+}
+
+/// Settings of the filter where it runs as one reporter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plugin {
+    /// As what the filter reports.
+    pub reporter: Reporter,
+    /// Its plugin configuration.
+    pub config: PluginConfig,
+}
+
+/// At which end of a call a filter stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reporter {
+    /// A virtual gateway.
+    Gateway,
+    /// Egress of a virtual node.
+    Source,
+    /// Ingress of a virtual node.
+    Destination,
+}
+
+impl Reporter {
+    /// The value of the metrics' label `reporter`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::Source => "source",
+            Self::Destination => "destination",
+        }
+    }
+}
+
+/// Why some of a user's configuration is not live, or not as its author may expect.
+///
+/// A lint never stops a proxy from being configured: one route that cannot be delivered must not hold up the others.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lint {
+    /// Place of the resource in the mesh: `virtualRouter/r/route/t`.
+    pub resource: String,
+    /// What, lower case without a full stop.
+    pub message: String,
+}
+
+impl fmt::Display for Lint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.resource, self.message)
+    }
+}
