@@ -1,0 +1,41 @@
+//! `ferromesh apply`, `get`, `delete` and `status`: clients of the public API, with no door of their own.
+
+pub mod apply;
+pub mod delete;
+pub mod documents;
+pub mod get;
+pub mod http;
+pub mod noun;
+pub mod output;
+pub mod paths;
+pub mod selection;
+pub mod status;
+
+/// Where the server is.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Connection {
+    /// The control plane: http://host:port or unix:///path
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "FERROMESH_SERVER",
+        default_value = "http://127.0.0.1:8080"
+    )]
+    pub server: http::Server,
+}
+
+/// Which mesh is meant.
+#[derive(Clone, Debug, clap::Args)]
+pub struct MeshName {
+    /// Name of the mesh
+    #[arg(id = "mesh", long = "mesh", short = 'm', value_name = "MESH", env = "FERROMESH_MESH")]
+    pub name: Option<String>,
+}
+
+/// How results are printed.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Format {
+    /// Form of the output
+    #[arg(long, short, value_enum, default_value = "table")]
+    pub output: output::Form,
+}

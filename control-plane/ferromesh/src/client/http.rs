@@ -1,0 +1,263 @@
+//! Calls of the API: JSON over HTTP, on TCP or a Unix socket.
+
+use std::{path::PathBuf, str::FromStr, time::Duration};
+
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+
+/// No call takes this long unless the server is stuck.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+
+/// Address of a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Server {
+    /// `http://host:port`, without a slash at the end.
+    Http(String),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+impl FromStr for Server {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some(path) = text.strip_prefix("unix://") {
+            return if path.starts_with('/') {
+                Ok(Self::Unix(path.into()))
+            } else {
+                Err("the path of a unix socket is absolute, as in unix:///run/ferromesh.sock".into())
+            };
+        }
+        let url = reqwest::Url::parse(text).map_err(|error| error.to_string())?;
+        match url.scheme() {
+            "http" => Ok(Self::Http(text.trim_end_matches('/').to_owned())),
+            "https" => Err("https is not there yet: use http on a loopback address, or unix:///path".into()),
+            other => Err(format!("scheme {other:?}: expected http or unix")),
+        }
+    }
+}
+
+/// Why a call gave no result.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The server refused, with App Mesh's error type.
+    #[error("{kind}: {message}")]
+    Refused {
+        /// HTTP status.
+        status: StatusCode,
+        /// `NotFoundException`, `BadRequestException`, …
+        kind: String,
+        /// The server's words.
+        message: String,
+    },
+    /// The server was not reached or did not answer in time.
+    #[error("the server at {server} cannot be reached: {reason}")]
+    Unreachable {
+        /// Its address.
+        server: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The answer is no JSON.
+    #[error("the server's answer to {path} cannot be read: {reason}")]
+    Unreadable {
+        /// Path of the call.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl CallError {
+    /// Whether the server said that there is no such thing.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused { status, .. } if *status == StatusCode::NOT_FOUND)
+    }
+
+    /// Whether the server looked at the request and refused it.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused { .. })
+    }
+}
+
+/// A client of one server.
+#[derive(Clone, Debug)]
+pub struct Client {
+    server: String,
+    base: String,
+    http: reqwest::Client,
+}
+
+impl Client {
+    /// A client of `server`. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// The HTTP client cannot be made.
+    pub fn new(server: &Server) -> anyhow::Result<Self> {
+        let builder = reqwest::Client::builder()
+            .user_agent(concat!("ferromesh/", env!("CARGO_PKG_VERSION")))
+            .timeout(TIME_LIMIT)
+            // The control plane is named directly; a proxy between would also break loopback.
+            .no_proxy();
+        let (server, base, builder) = match server {
+            Server::Http(url) => (url.clone(), url.clone(), builder),
+            Server::Unix(path) => (
+                format!("unix://{}", path.display()),
+                "http://localhost".to_owned(),
+                builder.unix_socket(path.as_path()),
+            ),
+        };
+        Ok(Self {
+            server,
+            base,
+            http: builder.build()?,
+        })
+    }
+
+    /// `GET`.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn get(&self, path: &str) -> Result<Value, CallError> {
+        self.call(Method::GET, path, None).await
+    }
+
+    /// `PUT` with a JSON body.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn put(&self, path: &str, body: &Value) -> Result<Value, CallError> {
+        self.call(Method::PUT, path, Some(body)).await
+    }
+
+    /// `DELETE`.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn delete(&self, path: &str) -> Result<Value, CallError> {
+        self.call(Method::DELETE, path, None).await
+    }
+
+    /// All pages of a list: `member` is the list's name in the answer.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn list(&self, path: &str, member: &str) -> Result<Vec<Value>, CallError> {
+        let mut items = Vec::new();
+        let mut token: Option<String> = None;
+        loop {
+            let separator = if path.contains('?') { '&' } else { '?' };
+            let mut page_path = format!("{path}{separator}limit=100");
+            if let Some(token) = &token {
+                page_path.push_str("&nextToken=");
+                page_path.push_str(&super::paths::component(token));
+            }
+            let mut page = self.get(&page_path).await?;
+            items.extend(taken(&mut page, member, page_path)?);
+            token = page.get("nextToken").and_then(Value::as_str).map(str::to_owned);
+            if token.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+
+    /// A list of our own API, which has no pages.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn list_at_once(&self, path: &str, member: &str) -> Result<Vec<Value>, CallError> {
+        let mut answer = self.get(path).await?;
+        taken(&mut answer, member, path.to_owned())
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, CallError> {
+        let unreachable = |error: reqwest::Error| CallError::Unreachable {
+            server: self.server.clone(),
+            reason: root_cause(&error),
+        };
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.map_err(unreachable)?;
+        let status = response.status();
+        let error_type = response
+            .headers()
+            .get("x-amzn-errortype")
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned);
+        let bytes = response.bytes().await.map_err(unreachable)?;
+        if !status.is_success() {
+            return Err(refusal(status, error_type, &bytes));
+        }
+        if bytes.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&bytes).map_err(|error| CallError::Unreadable {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        })
+    }
+}
+
+fn taken(answer: &mut Value, member: &str, path: String) -> Result<Vec<Value>, CallError> {
+    match answer.get_mut(member).map(Value::take) {
+        Some(Value::Array(found)) => Ok(found),
+        _ => Err(CallError::Unreadable {
+            path,
+            reason: format!("it has no list {member}"),
+        }),
+    }
+}
+
+/// App Mesh's error: the type in a header, before a colon; the message in the body.
+fn refusal(status: StatusCode, error_type: Option<String>, body: &[u8]) -> CallError {
+    let json: Option<Value> = serde_json::from_slice(body).ok();
+    let member = |name: &str| json.as_ref()?.get(name)?.as_str().map(str::to_owned);
+    let kind = error_type
+        .or_else(|| member("code"))
+        .map(|kind| kind.split(':').next().unwrap_or_default().to_owned())
+        .filter(|kind| !kind.is_empty())
+        .unwrap_or_else(|| status.to_string());
+    let message = member("message").unwrap_or_else(|| {
+        let text = String::from_utf8_lossy(body);
+        text.trim().chars().take(500).collect()
+    });
+    CallError::Refused { status, kind, message }
+}
+
+/// The innermost error says what happened; the outer ones repeat the URL.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_forms_of_a_server_address() {
+        assert_eq!("http://a:1/".parse(), Ok(Server::Http("http://a:1".into())));
+        assert_eq!("unix:///x".parse(), Ok(Server::Unix("/x".into())));
+        for text in ["", "a:1", "https://a", "ftp://a", "unix://x"] {
+            assert!(text.parse::<Server>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_app_meshs_type_and_message() {
+        let error = refusal(
+            StatusCode::NOT_FOUND,
+            Some("NotFoundException:http://x".into()),
+            br#"{"message":"no mesh"}"#,
+        );
+        assert_eq!(error.to_string(), "NotFoundException: no mesh");
+        assert!(error.is_not_found());
+        let error = refusal(StatusCode::BAD_GATEWAY, None, b"<html>");
+        assert_eq!(error.to_string(), "502 Bad Gateway: <html>");
+    }
+}

@@ -1,0 +1,99 @@
+//! The API's paths.
+
+use ferromesh_model::resource::{Key, Kind};
+
+/// Path of the collection that a resource is in: create is a `PUT` there, list a `GET`.
+///
+/// Routes and gateway routes stand under their parent in the singular: App Mesh's own irregularity.
+pub fn collection(kind: Kind, mesh: &str, parent: Option<&str>) -> String {
+    const MESHES: &str = "/v20190125/meshes";
+    let mesh = component(mesh);
+    let parent = component(parent.unwrap_or_default());
+    match kind {
+        Kind::Mesh => MESHES.to_owned(),
+        Kind::VirtualNode => format!("{MESHES}/{mesh}/virtualNodes"),
+        Kind::VirtualService => format!("{MESHES}/{mesh}/virtualServices"),
+        Kind::VirtualRouter => format!("{MESHES}/{mesh}/virtualRouters"),
+        Kind::VirtualGateway => format!("{MESHES}/{mesh}/virtualGateways"),
+        Kind::Route => format!("{MESHES}/{mesh}/virtualRouter/{parent}/routes"),
+        Kind::GatewayRoute => format!("{MESHES}/{mesh}/virtualGateway/{parent}/gatewayRoutes"),
+    }
+}
+
+/// Path of one resource: describe, update and delete.
+pub fn item(key: &Key) -> String {
+    let collection = collection(key.kind, &key.mesh, key.parent.as_deref());
+    format!("{collection}/{}", component(&key.name))
+}
+
+/// The member of a create request that holds the name: `virtualNodeName`.
+pub fn name_member(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Mesh => "meshName",
+        Kind::VirtualNode => "virtualNodeName",
+        Kind::VirtualService => "virtualServiceName",
+        Kind::VirtualRouter => "virtualRouterName",
+        Kind::Route => "routeName",
+        Kind::VirtualGateway => "virtualGatewayName",
+        Kind::GatewayRoute => "gatewayRouteName",
+    }
+}
+
+/// The member of a list's answer that holds the list: `virtualNodes`.
+pub fn list_member(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Mesh => "meshes",
+        Kind::VirtualNode => "virtualNodes",
+        Kind::VirtualService => "virtualServices",
+        Kind::VirtualRouter => "virtualRouters",
+        Kind::Route => "routes",
+        Kind::VirtualGateway => "virtualGateways",
+        Kind::GatewayRoute => "gatewayRoutes",
+    }
+}
+
+/// Paths of a resource's tags: list (`GET`) and set (`PUT`).
+pub fn tags(arn: &str) -> (String, String) {
+    let arn = component(arn);
+    (
+        format!("/v20190125/tags?resourceArn={arn}"),
+        format!("/v20190125/tag?resourceArn={arn}"),
+    )
+}
+
+/// Path of a mesh's policies.
+pub fn policies(mesh: &str) -> String {
+    format!("/v1/policies?mesh={}", component(mesh))
+}
+
+/// Path of one policy.
+pub fn policy(mesh: &str, name: &str) -> String {
+    format!("/v1/policies/{}/{}", component(mesh), component(name))
+}
+
+/// A name as a part of a path or a query: everything but RFC 3986's unreserved characters is percent-encoded.
+pub fn component(name: &str) -> String {
+    let mut encoded = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_encoded_and_parents_are_singular() {
+        let service = Key::in_mesh("m", Kind::VirtualService, "a/b c.local");
+        assert_eq!(item(&service), "/v20190125/meshes/m/virtualServices/a%2Fb%20c.local");
+        let route = Key::in_parent("m", Kind::Route, "r", "t");
+        assert_eq!(item(&route), "/v20190125/meshes/m/virtualRouter/r/routes/t");
+        assert_eq!(item(&Key::mesh("m")), "/v20190125/meshes/m");
+    }
+}

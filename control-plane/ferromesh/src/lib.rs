@@ -1,0 +1,30 @@
+//! The parts of the `ferromesh` program, as a library so that tests and tools can use them.
+//!
+//! | part | what it is |
+//! |---|---|
+//! | [`proxy`] | `ferromesh proxy`: bootstrap, Envoy process, agent API |
+//! | [`serve`] | `ferromesh serve`: settings, modules, status |
+//! | [`publisher`] | from the store to snapshots: the last good one stays |
+//! | [`server`] | the accept loop with its time limits |
+//! | [`client`] | `ferromesh apply`, `get`, `delete`, `status` |
+//! | [`identity`] | which proxy an Envoy says it is |
+//!
+//! ```
+//! use ferromesh::identity::Identity;
+//!
+//! let identity = Identity::parse("arn:aws:appmesh:eu-west-1:123456789012:mesh/shop/virtualNode/web")?;
+//! assert_eq!(identity.key().to_string(), "mesh/shop/virtualNode/web");
+//! # Ok::<(), ferromesh::identity::InvalidIdentity>(())
+//! ```
+
+pub mod address;
+pub mod client;
+pub mod exit;
+pub mod identity;
+pub mod log;
+pub mod proxy;
+pub mod publisher;
+pub mod serve;
+pub mod server;
+pub mod termination;
+pub mod timestamp;

@@ -1,0 +1,131 @@
+//! `ferromesh proxy`: what runs beside Envoy, as App Mesh's agent did.
+//!
+//! It reads the agent's environment variables, writes a bootstrap, runs stock Envoy in the foreground, answers the
+//! agent's API, and on SIGTERM takes Envoy out of service before it ends it. Its exit status is Envoy's.
+
+pub mod admin;
+pub mod agent;
+pub mod bootstrap;
+pub mod drain;
+pub mod environment;
+pub mod envoy;
+pub mod settings;
+pub mod stats_tags;
+pub mod status;
+mod supervisor;
+
+use std::{net::IpAddr, path::PathBuf};
+
+use anyhow::Context;
+use settings::{Overrides, Settings, XdsTransport};
+
+use crate::exit::Exit;
+
+/// The flags of `ferromesh proxy`.
+///
+/// The proxy is configured by App Mesh's environment variables: APPMESH_RESOURCE_ARN and APPMESH_XDS_ENDPOINT are
+/// required, the others have the agent's defaults.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Arguments {
+    /// The Envoy binary [default: FERROMESH_ENVOY, then envoy on PATH]
+    #[arg(long, value_name = "PATH")]
+    envoy: Option<PathBuf>,
+    /// Envoy's worker threads [default: ENVOY_CONCURRENCY, then one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    concurrency: Option<u64>,
+    /// Address of Envoy's admin interface, which can stop the proxy [default: FERROMESH_ADMIN_ADDRESS, then 127.0.0.1]
+    #[arg(long, value_name = "IP")]
+    admin_address: Option<IpAddr>,
+    /// Address of the agent API [default: APPNET_AGENT_HTTP_BIND_ADDRESS, then 127.0.0.1]
+    #[arg(long, value_name = "IP")]
+    agent_address: Option<IpAddr>,
+    /// Folder for the bootstrap and other files of this run [default: a private temporary one, removed at the end]
+    #[arg(long, value_name = "DIR", env = "FERROMESH_STATE_DIR")]
+    state_dir: Option<PathBuf>,
+    /// Take the configuration from another machine without encryption. Whoever is on the way controls this proxy
+    #[arg(long)]
+    insecure_xds: bool,
+    /// Print the bootstrap and exit
+    #[arg(long)]
+    print_bootstrap: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What kept Envoy from running.
+pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
+    let overrides = Overrides {
+        concurrency: arguments.concurrency,
+        admin_address: arguments.admin_address,
+        agent_address: arguments.agent_address,
+        xds_transport: if arguments.insecure_xds {
+            XdsTransport::AnyPlaintext
+        } else {
+            XdsTransport::LocalPlaintext
+        },
+    };
+    let look_up = |name: &str| std::env::var(name).ok();
+    let (settings, warnings) = match Settings::read(&look_up, overrides) {
+        Ok(read) => read,
+        Err(problems) => return Ok(Exit::usage(problems)),
+    };
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let bootstrap = serde_json::to_string_pretty(&bootstrap::build(&settings))?;
+    if arguments.print_bootstrap {
+        println!("{bootstrap}");
+        return Ok(Exit::Success);
+    }
+    let binary = match envoy::find(
+        arguments.envoy.as_deref(),
+        std::env::var_os("FERROMESH_ENVOY"),
+        std::env::var_os("PATH").as_deref(),
+    ) {
+        Ok(binary) => binary,
+        Err(problem) => return Ok(Exit::usage([problem])),
+    };
+    let folder = StateFolder::open(arguments.state_dir)?;
+    let files = envoy::Files {
+        bootstrap: folder.path().join("bootstrap.json"),
+        admin_address: folder.path().join("admin-address"),
+    };
+    std::fs::write(&files.bootstrap, bootstrap)
+        .with_context(|| format!("cannot write {}", files.bootstrap.display()))?;
+    let code = supervisor::run(&settings, &binary, &files).await?;
+    Ok(Exit::Code(code))
+}
+
+/// Where the files of one run are.
+enum StateFolder {
+    /// Removed when dropped.
+    Temporary(tempfile::TempDir),
+    /// The user's.
+    Kept(PathBuf),
+}
+
+impl StateFolder {
+    fn open(kept: Option<PathBuf>) -> anyhow::Result<Self> {
+        match kept {
+            Some(path) => {
+                std::fs::create_dir_all(&path)
+                    .with_context(|| format!("cannot make the state folder {}", path.display()))?;
+                Ok(Self::Kept(path))
+            }
+            // Made with mode 0700: the bootstrap may hold what others must not change.
+            None => tempfile::Builder::new()
+                .prefix("ferromesh-proxy-")
+                .tempdir()
+                .map(Self::Temporary)
+                .context("cannot make a temporary folder"),
+        }
+    }
+
+    fn path(&self) -> &std::path::Path {
+        match self {
+            Self::Temporary(folder) => folder.path(),
+            Self::Kept(path) => path,
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The bootstrap that stock Envoy starts with: who it is, where its configuration comes from, and what no
+//! configuration can give it later (admin interface, statistics tags, watchdogs, runtime).
+//!
+//! Everything else comes over ADS. The bootstrap is JSON built as a value: no template, nothing to escape.
+
+use std::time::Duration;
+
+use serde_json::{json, Value};
+
+use super::{
+    settings::{Settings, XdsEndpoint},
+    stats_tags,
+};
+use crate::address::Address;
+
+/// The static cluster that leads to the control plane.
+pub const XDS_CLUSTER: &str = "ferromesh_xds";
+
+/// HTTP/2 pings to the control plane find a dead connection within 30 s (App Mesh's agent: 10 s and 20 s too).
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Reconnecting: the first try comes soon, so that a restarted control plane is found at once; the jittered
+/// growth keeps a thousand proxies from arriving together.
+const RECONNECT_BASE: Duration = Duration::from_millis(250);
+const RECONNECT_MAX: Duration = Duration::from_secs(10);
+
+/// RE2 programs up to this size are accepted: App Mesh's value, ten times Envoy's default.
+const RE2_PROGRAM_SIZE: u64 = 1000;
+
+/// Upper bounds of the duration histogram's buckets, in milliseconds: finer than Envoy's below one second,
+/// because that is where a mesh lives, and up to the longest timeouts that people set.
+const DURATION_BUCKETS_MILLIS: [u32; 18] = [
+    1, 2, 3, 5, 7, 10, 15, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000,
+];
+
+/// Builds the bootstrap.
+pub fn build(settings: &Settings) -> Value {
+    let options = &settings.bootstrap;
+    let from_ads = json!({
+        "ads": {},
+        "resource_api_version": "V3",
+        "initial_fetch_timeout": duration(options.initial_fetch_timeout),
+    });
+    let mut bootstrap = json!({
+        "node": {
+            "id": settings.node.id,
+            "cluster": settings.node.cluster,
+            "metadata": { "ferromesh": { "version": env!("CARGO_PKG_VERSION") } },
+        },
+        "admin": admin(settings),
+        "dynamic_resources": {
+            "ads_config": {
+                "api_type": "DELTA_GRPC",
+                "transport_api_version": "V3",
+                "set_node_on_first_message_only": true,
+                "grpc_services": [{
+                    "envoy_grpc": {
+                        "cluster_name": XDS_CLUSTER,
+                        "retry_policy": {
+                            "retry_back_off": {
+                                "base_interval": duration(RECONNECT_BASE),
+                                "max_interval": duration(RECONNECT_MAX),
+                            },
+                        },
+                    },
+                }],
+            },
+            "cds_config": from_ads.clone(),
+            "lds_config": from_ads,
+        },
+        "static_resources": { "clusters": [xds_cluster(&settings.xds)] },
+        "layered_runtime": { "layers": [
+            { "name": "static_layer_0", "static_layer": runtime(settings) },
+            // Empty, and last: lets an operator change a value through the admin interface.
+            { "name": "admin_layer", "admin_layer": {} },
+        ] },
+        "stats_flush_interval": duration(options.stats_flush_interval),
+        "stats_config": {
+            "use_all_default_tags": true,
+            "stats_tags": stats_tags::all(&settings.node.identity, options.mesh_stats_tags),
+            "histogram_bucket_settings": [{
+                "match": { "contains": stats_tags::DURATION_METRIC },
+                "buckets": DURATION_BUCKETS_MILLIS,
+            }],
+        },
+        "watchdogs": {
+            "main_thread_watchdog": watchdog(options.main_kill_timeout),
+            "worker_watchdog": watchdog(options.worker_kill_timeout),
+        },
+    });
+    if let Some(path) = &options.outlier_log {
+        bootstrap["cluster_manager"] = json!({ "outlier_detection": { "event_log_path": path } });
+    }
+    bootstrap
+}
+
+fn admin(settings: &Settings) -> Value {
+    let mut admin = json!({ "address": address(&settings.admin.listen) });
+    if let Some(path) = &settings.admin.access_log {
+        admin["access_log"] = json!([{
+            "name": "envoy.access_loggers.file",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+                "path": path,
+            },
+        }]);
+    }
+    admin
+}
+
+fn address(listen: &Address) -> Value {
+    match listen {
+        Address::Tcp(tcp) => {
+            json!({ "socket_address": { "address": tcp.ip().to_string(), "port_value": tcp.port() } })
+        }
+        // Only the owner: the admin interface can stop the proxy and shows its configuration.
+        Address::Unix(path) => json!({ "pipe": { "path": path, "mode": 0o600 } }),
+    }
+}
+
+fn xds_cluster(endpoint: &XdsEndpoint) -> Value {
+    let (kind, address) = match endpoint {
+        XdsEndpoint::Unix(path) => ("STATIC", json!({ "pipe": { "path": path } })),
+        XdsEndpoint::Tcp { host, port } => {
+            let is_ip = host.parse::<std::net::IpAddr>().is_ok();
+            (
+                if is_ip { "STATIC" } else { "STRICT_DNS" },
+                json!({ "socket_address": { "address": host, "port_value": port } }),
+            )
+        }
+    };
+    json!({
+        "name": XDS_CLUSTER,
+        "type": kind,
+        "connect_timeout": "5s",
+        "load_assignment": {
+            "cluster_name": XDS_CLUSTER,
+            "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address } }] }],
+        },
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": { "http2_protocol_options": {
+                    "connection_keepalive": {
+                        "interval": duration(KEEPALIVE_INTERVAL),
+                        "timeout": duration(KEEPALIVE_TIMEOUT),
+                    },
+                } },
+            },
+        },
+    })
+}
+
+fn runtime(settings: &Settings) -> Value {
+    let mut runtime = json!({ "re2.max_program_size.error_level": RE2_PROGRAM_SIZE });
+    if let Some(requests) = settings.bootstrap.requests_per_io_cycle {
+        runtime["http.max_requests_per_io_cycle"] = json!(requests);
+    }
+    runtime
+}
+
+/// A thread that stands still for the kill timeout ends Envoy, which is then started anew: nothing else helps
+/// against a loop in a filter. Without a timeout Envoy only counts the misses.
+fn watchdog(kill_timeout: Duration) -> Value {
+    let mut watchdog = json!({ "miss_timeout": "0.2s", "megamiss_timeout": "1s" });
+    if !kill_timeout.is_zero() {
+        watchdog["kill_timeout"] = duration(kill_timeout);
+    }
+    watchdog
+}
+
+fn duration(duration: Duration) -> Value {
+    let text = format!("{}.{:09}", duration.as_secs(), duration.subsec_nanos());
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    json!(format!("{text}s"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::settings::Overrides;
+
+    fn settings(more: &[(&str, &str)]) -> Settings {
+        let look_up = |name: &str| {
+            more.iter()
+                .chain(&[
+                    ("APPMESH_RESOURCE_ARN", "mesh/m/virtualGateway/g"),
+                    ("APPMESH_XDS_ENDPOINT", "127.0.0.1:8080"),
+                ])
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
+        Settings::read(&look_up, Overrides::default()).unwrap().0
+    }
+
+    #[test]
+    fn durations_are_protobuf_json() {
+        assert_eq!(duration(Duration::ZERO), "0s");
+        assert_eq!(duration(Duration::from_millis(250)), "0.25s");
+        assert_eq!(duration(Duration::from_secs(100)), "100s");
+    }
+
+    #[test]
+    fn the_node_is_the_environments_word_for_word() {
+        let arn = "arn:aws:appmesh:us-west-2:123456789012:mesh/m/virtualNode/n";
+        let bootstrap = build(&settings(&[
+            ("APPMESH_RESOURCE_ARN", arn),
+            ("APPMESH_RESOURCE_CLUSTER", "c"),
+        ]));
+        assert_eq!(bootstrap["node"]["id"], arn);
+        assert_eq!(bootstrap["node"]["cluster"], "c");
+    }
+
+    #[test]
+    fn watchdogs_kill_unless_told_not_to() {
+        let bootstrap = build(&settings(&[]));
+        let watchdogs = &bootstrap["watchdogs"];
+        assert_eq!(watchdogs["worker_watchdog"]["kill_timeout"], "5s");
+        assert_eq!(watchdogs["main_thread_watchdog"]["kill_timeout"], "30s");
+        let off = build(&settings(&[("FERROMESH_WORKER_KILL_TIMEOUT_S", "0")]));
+        assert!(off["watchdogs"]["worker_watchdog"]["kill_timeout"].is_null());
+    }
+
+    #[test]
+    fn a_name_is_resolved_and_an_address_is_not() {
+        let kind = |endpoint: &str| {
+            let bootstrap = build(&settings(&[("APPMESH_XDS_ENDPOINT", endpoint)]));
+            bootstrap["static_resources"]["clusters"][0]["type"].clone()
+        };
+        assert_eq!(kind("localhost:1"), "STRICT_DNS");
+        assert_eq!(kind("[::1]:1"), "STATIC");
+        assert_eq!(kind("unix:///x"), "STATIC");
+    }
+}

@@ -1,0 +1,70 @@
+//! Which service a request is for: gRPC by its content type, everything else is the HTTP API.
+
+use std::{convert::Infallible, time::Duration};
+
+use bytes::Bytes;
+use ferromesh_xds::AggregatedDiscoveryService;
+use http::{header, HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use tower::ServiceExt;
+use warp::{filters::BoxedFilter, Filter};
+
+use crate::server::Body;
+
+/// The API answers in milliseconds; what takes this long is a client that sends its body slowly.
+const TIME_LIMIT: Duration = Duration::from_secs(20);
+
+/// Both services. Clones share them.
+#[derive(Clone)]
+pub(super) struct Dispatch {
+    api: BoxedFilter<(warp::reply::Response,)>,
+    xds: AggregatedDiscoveryService,
+}
+
+impl Dispatch {
+    pub(super) fn new(api: BoxedFilter<(warp::reply::Response,)>, xds: AggregatedDiscoveryService) -> Self {
+        Self { api, xds }
+    }
+
+    /// Answers one request.
+    pub(super) async fn answer(self, request: Request<Incoming>) -> Response<Body> {
+        if is_grpc(request.headers()) {
+            let response = never_fails(self.xds.oneshot(request).await);
+            return response.map(|body| body.map_err(Into::into).boxed_unsync());
+        }
+        let answer = warp::service(self.api.map(|response| response)).oneshot(request);
+        match tokio::time::timeout(TIME_LIMIT, answer).await {
+            Ok(response) => never_fails(response).map(|body| body.map_err(Into::into).boxed_unsync()),
+            Err(_) => too_slow(),
+        }
+    }
+}
+
+fn never_fails<T>(result: Result<T, Infallible>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(never) => match never {},
+    }
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
+fn too_slow() -> Response<Body> {
+    let body = format!(
+        r#"{{"message":"the request did not arrive within {} s"}}"#,
+        TIME_LIMIT.as_secs()
+    );
+    let body = Full::new(Bytes::from(body)).map_err(|never| match never {});
+    let mut response = Response::new(body.boxed_unsync());
+    *response.status_mut() = StatusCode::REQUEST_TIMEOUT;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert("x-amzn-errortype", HeaderValue::from_static("BadRequestException"));
+    // The rest of the body may still come: nothing else can be read from this connection.
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
