@@ -1,0 +1,3 @@
+//! Trace context, response headers and metrics, alone in one module.
+
+ferromesh_guest::module!(ferromesh_guest::Features::OBSERVABILITY);

@@ -1,0 +1,154 @@
+//! A configured plugin: who it reports as, and the policies of the routes it has met.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::mesh::{Features, PluginConfig, Reporter, RouteConfig, RoutePolicy};
+use crate::observability::{Block, Scope};
+use crate::vm::SharedBudget;
+use crate::{Property, View, Violation, Vm};
+
+/// Routes in one generation of the cache; two generations are kept.
+const GENERATION: usize = 512;
+const UNKNOWN_NODE: &str = "unknown";
+
+/// One plugin in effect.
+#[derive(Debug)]
+pub struct Plugin {
+    mesh: String,
+    node: String,
+    reporter: Reporter,
+    features: Features,
+    flush: Duration,
+    default: Option<Rc<Route>>,
+    routes: BTreeMap<String, Rc<Route>>,
+    cache: Cache,
+}
+
+/// A route's policy with what it shares with others of its VM.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) policy: RoutePolicy,
+    pub(crate) budget: Option<SharedBudget>,
+    pub(crate) block: Option<Block>,
+}
+
+/// Policies by route name, bounded: a full generation becomes the old one and replaces the old one before.
+/// A route without a policy is remembered as such.
+#[derive(Debug, Default)]
+struct Cache {
+    young: BTreeMap<Box<[u8]>, Option<Rc<Route>>>,
+    old: BTreeMap<Box<[u8]>, Option<Rc<Route>>>,
+}
+
+impl Cache {
+    fn get(&mut self, name: &[u8]) -> Option<Option<Rc<Route>>> {
+        if let Some(route) = self.young.get(name) {
+            return Some(route.clone());
+        }
+        let (name, route) = self.old.remove_entry(name)?;
+        self.put(name, route.clone());
+        Some(route)
+    }
+
+    fn put(&mut self, name: Box<[u8]>, route: Option<Rc<Route>>) {
+        if self.young.len() >= GENERATION {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(name, route);
+    }
+}
+
+impl Plugin {
+    /// Parses and compiles a plugin configuration. Budgets and counters whose keys are equal go on in `vm`.
+    ///
+    /// # Errors
+    /// All mistakes with their paths; the plugin before then stays in effect.
+    pub fn configure(json: &[u8], features: Features, vm: &mut Vm) -> Result<Self, Vec<Violation>> {
+        let config = PluginConfig::parse(json).map_err(|violation| vec![violation])?;
+        let violations = config.check();
+        if !violations.is_empty() {
+            return Err(violations);
+        }
+        let mut plugin = Self {
+            mesh: config.mesh,
+            node: config.node,
+            reporter: config.reporter,
+            features,
+            flush: Duration::from_millis(config.flush_millis),
+            default: None,
+            routes: BTreeMap::new(),
+            cache: Cache::default(),
+        };
+        if let Some(default) = config.default {
+            plugin.default = Some(plugin.bind(default.compile()?, vm));
+        }
+        for (name, config) in config.routes {
+            let route = plugin.bind(config.compile()?, vm);
+            plugin.routes.insert(name, route);
+        }
+        Ok(plugin)
+    }
+
+    /// The time between two flushes of the VM's counters.
+    #[must_use]
+    pub fn flush_period(&self) -> Duration {
+        self.flush
+    }
+
+    /// The policy of the stream's route, from the cache by the route's name, else from the route's metadata.
+    /// Mistakes in a policy that is met for the first time come back once.
+    pub(crate) fn route<V: View>(&mut self, view: &V, vm: &mut Vm) -> (Option<Rc<Route>>, Vec<Violation>) {
+        let name = view.property(Property::RouteName);
+        let name = name.as_ref().map(AsRef::as_ref).unwrap_or_default();
+        if name.is_empty() {
+            // Nothing to remember a policy by.
+            return (self.default.clone(), Vec::new());
+        }
+        if let Some(route) = self.cache.get(name) {
+            return (route, Vec::new());
+        }
+        let (route, violations) = match view.property(Property::RoutePolicy) {
+            Some(json) => match Self::compile(json.as_ref()) {
+                Ok(policy) => (Some(self.bind(policy, vm)), Vec::new()),
+                Err(violations) => (None, violations),
+            },
+            None => {
+                let named = std::str::from_utf8(name).ok().and_then(|name| self.routes.get(name));
+                (named.or(self.default.as_ref()).cloned(), Vec::new())
+            }
+        };
+        self.cache.put(name.into(), route.clone());
+        (route, violations)
+    }
+
+    fn compile(json: &[u8]) -> Result<RoutePolicy, Vec<Violation>> {
+        RouteConfig::parse(json).map_err(|violation| vec![violation])?.compile()
+    }
+
+    fn bind(&self, policy: RoutePolicy, vm: &mut Vm) -> Rc<Route> {
+        let policy = self.features.of(policy);
+        let budget = policy
+            .retry
+            .as_ref()
+            .map(|retry| vm.budget(&self.mesh, &policy.labels.virtual_service, retry.budget));
+        let counts = policy.observability.is_some_and(|config| config.metrics);
+        let scope = Scope {
+            mesh: &self.mesh,
+            reporter: self.reporter.label(),
+            source_node: match self.reporter {
+                Reporter::Gateway | Reporter::Source => &self.node,
+                Reporter::Destination => UNKNOWN_NODE,
+            },
+            virtual_service: &policy.labels.virtual_service,
+            route: &policy.labels.route,
+        };
+        let block = if counts {
+            vm.ledger.block(&scope, &policy.targets)
+        } else {
+            None
+        };
+        Rc::new(Route { policy, budget, block })
+    }
+}

@@ -1,0 +1,74 @@
+//! What the tests, the demo and the benchmarks need besides cargo: stock Envoy and the AWS clients, pinned.
+//!
+//! They learn where these are from environment variables, so that the programs themselves fetch nothing
+//! and run as well in an environment that somebody else prepared.
+
+mod envoy;
+mod python;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::cache::Cache;
+use crate::progress;
+use crate::workspace::Workspace;
+
+/// Everything that has been prepared, under the names of the environment variables that say so.
+pub struct Environment {
+    variables: Vec<(&'static str, PathBuf)>,
+}
+
+impl Environment {
+    /// Makes what is missing. Cheap when nothing is.
+    ///
+    /// # Errors
+    /// When something can neither be found nor fetched; the message says what was tried and what to do.
+    pub fn prepare(workspace: &Workspace) -> Result<Self> {
+        let cache = Cache::open()?;
+        let envoy = envoy::prepare(workspace, &cache)?;
+        let python = python::prepare(workspace, &cache)?;
+        Ok(Self {
+            variables: vec![
+                ("FERROMESH_ENVOY", envoy),
+                ("FERROMESH_AWS", python.aws),
+                ("FERROMESH_PYTHON", python.interpreter),
+                ("FERROMESH_MODULES", workspace.modules()),
+                ("FERROMESH_BIN", workspace.binary("ferromesh")),
+                ("FERROMESH_EXAMPLES", workspace.examples()),
+            ],
+        })
+    }
+
+    /// Tells a command where everything is.
+    pub fn apply<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        for (name, path) in &self.variables {
+            command.env(name, path);
+        }
+        command
+    }
+
+    /// Prints the variables, ready for a shell.
+    pub fn describe(&self) {
+        progress::step("ready; to run things by hand:");
+        for (name, path) in &self.variables {
+            println!("export {name}={}", quoted(&path.to_string_lossy()));
+        }
+    }
+}
+
+/// A word as a POSIX shell reads it back.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_the_variables_back_as_they_are() {
+        assert_eq!(quoted("/a b/it's"), r"'/a b/it'\''s'");
+    }
+}

@@ -1,0 +1,134 @@
+//! `cargo xtask`: the commands that make, test, show and measure the whole project.
+//!
+//! Each command makes what it needs itself, so that a fresh clone needs one command and no preparation:
+//! the wasm-capable compiler, stock Envoy and the AWS clients go into a cache folder outside of the
+//! repository (see [`cache`]), everything else into cargo's target folder.
+
+mod bench;
+mod cache;
+mod demo;
+mod environment;
+mod modules;
+mod process;
+mod progress;
+mod tally;
+mod testing;
+mod workspace;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+
+use environment::Environment;
+use workspace::Workspace;
+
+/// Builds, tests, shows and measures ferromesh.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Fetch and make what the other commands need, into the cache folder.
+    ///
+    /// The folder is $FERROMESH_CACHE, else $XDG_CACHE_HOME/ferromesh, else ~/.cache/ferromesh.
+    Env,
+    /// Build the filter modules into target/modules and check them.
+    Wasm(WasmArguments),
+    /// Make everything that is needed to run: env, wasm, the ferromesh binary and the demo.
+    Build,
+    /// Format check, clippy and all tests; the last line is `N passed, N failed, N skipped`.
+    Test(TestArguments),
+    /// Show the main job: a mesh on stock Envoy, a canary moved under load, retries within budget.
+    Demo(DemoArguments),
+    /// Measure, with optimised builds.
+    Bench(BenchArguments),
+}
+
+#[derive(Args)]
+struct WasmArguments {
+    /// Print a table of the modules: size, imports, exports, memory, sha256.
+    #[arg(long)]
+    report: bool,
+}
+
+#[derive(Args)]
+struct TestArguments {
+    /// Passed on to the test binaries: a part of test names, or libtest's options.
+    #[arg(last = true)]
+    arguments: Vec<String>,
+}
+
+#[derive(Args)]
+struct DemoArguments {
+    /// Assert instead of waiting for a person: a one-line JSON summary last, non-zero exit on a miss.
+    #[arg(long)]
+    check: bool,
+}
+
+#[derive(Args)]
+struct BenchArguments {
+    /// What to measure, such as `filters`.
+    what: String,
+    /// Also write the figures to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Passed on to the benchmark.
+    #[arg(last = true)]
+    arguments: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    let workspace = Workspace::find()?;
+    match command {
+        Command::Env => {
+            let environment = Environment::prepare(&workspace)?;
+            modules::rustc(&workspace)?;
+            environment.describe();
+        }
+        Command::Wasm(arguments) => {
+            let built = modules::build(&workspace)?;
+            if arguments.report {
+                print!("{}", modules::report(&built));
+            }
+        }
+        Command::Build => {
+            Environment::prepare(&workspace)?;
+            modules::build(&workspace)?;
+            demo::build_binaries(&workspace)?;
+        }
+        Command::Test(arguments) => return testing::run(&workspace, &arguments.arguments),
+        Command::Demo(arguments) => {
+            let mode = if arguments.check {
+                demo::Mode::Check
+            } else {
+                demo::Mode::Show
+            };
+            return demo::run(&workspace, mode);
+        }
+        Command::Bench(arguments) => {
+            return bench::run(
+                &workspace,
+                &arguments.what,
+                arguments.json.as_deref(),
+                &arguments.arguments,
+            )
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
