@@ -4,6 +4,7 @@
 //! and run as well in an environment that somebody else prepared.
 
 mod envoy;
+pub mod network;
 mod python;
 
 use std::path::PathBuf;

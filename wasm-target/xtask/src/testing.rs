@@ -5,7 +5,7 @@ use std::process::{ExitCode, Stdio};
 
 use anyhow::{Context, Result};
 
-use crate::environment::Environment;
+use crate::environment::{network, Environment};
 use crate::modules;
 use crate::process;
 use crate::progress::{self, Phases};
@@ -18,7 +18,10 @@ const COMPILE: &str = "compile";
 /// The last line on stdout is the sum over all test binaries.
 pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
     let mut phases = Phases::new();
-    let environment = phases.run("environment", || Environment::prepare(workspace))?;
+    let environment = phases.run("environment", || {
+        network::prepare()?;
+        Environment::prepare(workspace)
+    })?;
     phases.run("filter modules", || modules::build(workspace))?;
 
     let mut failures: Vec<&'static str> = Vec::new();
