@@ -1,0 +1,350 @@
+//! Everything that one proxy may ask for, at one revision: sealed, immutable, shared by all its streams.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::resource::{Resource, SetVersion};
+
+/// One resource naming another, as the emitter knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    /// The type of the resource that is named.
+    pub type_url: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// The name of the resource that names it. A push holds a resource back while a cluster that only
+    /// it names was refused by the proxy, and finds through it what warms after a change.
+    pub from: Arc<str>,
+}
+
+impl Reference {
+    /// A reference to the resource `name` of type `type_url` in the resource named `from`.
+    pub fn new(type_url: impl Into<Arc<str>>, name: impl Into<Arc<str>>, from: impl Into<Arc<str>>) -> Self {
+        Self {
+            type_url: type_url.into(),
+            name: name.into(),
+            from: from.into(),
+        }
+    }
+}
+
+/// Why resources don't make a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    /// A resource names one that is not there.
+    #[error("`{from}` refers to `{name}`, but there is no such resource of type {type_url}")]
+    Unresolved {
+        /// The type of the missing resource.
+        type_url: Arc<str>,
+        /// The name of the missing resource.
+        name: Arc<str>,
+        /// The name of the resource that refers to it.
+        from: Arc<str>,
+    },
+    /// Two resources of one type have the same name.
+    #[error("two resources of type {type_url} are named `{name}`")]
+    Duplicate {
+        /// Their type.
+        type_url: Arc<str>,
+        /// Their name.
+        name: Arc<str>,
+    },
+    /// A resource has no name, or is named `*`, which means "all" in a subscription.
+    #[error("a resource of type {type_url} is named `{name}`, which no proxy can ask for")]
+    Unnameable {
+        /// The resource's type.
+        type_url: Arc<str>,
+        /// The name.
+        name: Arc<str>,
+    },
+}
+
+/// The resources of one type in a snapshot.
+#[derive(Debug, Default)]
+pub struct ResourceSet {
+    by_name: BTreeMap<Arc<str>, Arc<Resource>>,
+    version: SetVersion,
+}
+
+impl ResourceSet {
+    /// The resource of that name.
+    pub fn get(&self, name: &str) -> Option<&Arc<Resource>> {
+        self.by_name.get(name)
+    }
+
+    /// All resources, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        self.by_name.values()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// The type's version: a hash over name and version of every resource.
+    pub fn version(&self) -> SetVersion {
+        self.version
+    }
+}
+
+/// What one proxy shall have. Made by [`Snapshot::seal`].
+///
+/// ```
+/// use ferromesh_xds::{type_url, Reference, Snapshot};
+///
+/// let cluster = (type_url::CLUSTER, "blue", "encoded cluster".into());
+/// let routes = (type_url::ROUTE, "egress", "encoded routes".into());
+/// let to_blue = Reference::new(type_url::CLUSTER, "blue", "egress");
+/// let snapshot = Snapshot::seal([cluster, routes.clone()], [to_blue.clone()]).unwrap();
+/// assert_eq!(snapshot.resources(type_url::CLUSTER).len(), 1);
+///
+/// let dangling = Snapshot::seal([routes], [to_blue]).unwrap_err();
+/// assert!(dangling.to_string().starts_with("`egress` refers to `blue`"));
+/// ```
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    sets: BTreeMap<Arc<str>, ResourceSet>,
+    references: HashMap<Arc<str>, Vec<(Arc<str>, Arc<str>)>>,
+}
+
+static NO_RESOURCES: ResourceSet = ResourceSet {
+    by_name: BTreeMap::new(),
+    version: SetVersion::NONE,
+};
+
+impl Snapshot {
+    /// Encodes the resources for the wire, gives them their versions and checks that every reference
+    /// resolves. `resources` are `(type URL, name, encoded message without the Any)`.
+    ///
+    /// # Errors
+    /// A duplicate name, a name that cannot be asked for, or a reference to what is not there.
+    pub fn seal<T, N>(
+        resources: impl IntoIterator<Item = (T, N, Bytes)>,
+        references: impl IntoIterator<Item = Reference>,
+    ) -> Result<Self, SealError>
+    where
+        T: AsRef<str>,
+        N: Into<Arc<str>>,
+    {
+        let mut sets: BTreeMap<Arc<str>, ResourceSet> = BTreeMap::new();
+        for (type_url, name, value) in resources {
+            let (type_url, name) = (type_url.as_ref(), name.into());
+            if name.is_empty() || &*name == "*" {
+                return Err(SealError::Unnameable {
+                    type_url: type_url.into(),
+                    name,
+                });
+            }
+            if !sets.contains_key(type_url) {
+                sets.insert(type_url.into(), ResourceSet::default());
+            }
+            let Some(set) = sets.get_mut(type_url) else { continue };
+            if set.by_name.contains_key(&name) {
+                return Err(SealError::Duplicate {
+                    type_url: type_url.into(),
+                    name,
+                });
+            }
+            let resource = Arc::new(Resource::encode(type_url, name.clone(), &value));
+            set.version = set.version.with(&resource);
+            set.by_name.insert(name, resource);
+        }
+
+        let mut by_referrer: HashMap<Arc<str>, Vec<(Arc<str>, Arc<str>)>> = HashMap::new();
+        for Reference { type_url, name, from } in references {
+            if sets.get(&type_url).and_then(|set| set.get(&name)).is_none() {
+                return Err(SealError::Unresolved { type_url, name, from });
+            }
+            by_referrer.entry(from).or_default().push((type_url, name));
+        }
+        Ok(Self {
+            sets,
+            references: by_referrer,
+        })
+    }
+
+    /// The same snapshot, holding `previous`'s copy of every resource that has not changed. A proxy's
+    /// successive snapshots then cost memory only for their differences, which matters where a resource
+    /// carries a filter module inline.
+    #[must_use]
+    pub fn sharing(mut self, previous: &Snapshot) -> Self {
+        for (type_url, set) in &mut self.sets {
+            let before = previous.resources(type_url);
+            for resource in set.by_name.values_mut() {
+                if let Some(same) = before
+                    .get(resource.name())
+                    .filter(|b| b.version() == resource.version())
+                {
+                    *resource = same.clone();
+                }
+            }
+        }
+        self
+    }
+
+    /// The resources of a type; an empty set for a type of which there is none.
+    pub fn resources(&self, type_url: &str) -> &ResourceSet {
+        self.sets.get(type_url).unwrap_or(&NO_RESOURCES)
+    }
+
+    /// The types of which there is at least one resource.
+    pub fn type_urls(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.sets.keys()
+    }
+
+    /// How many resources there are of all types.
+    pub fn len(&self) -> usize {
+        self.sets.values().map(ResourceSet::len).sum()
+    }
+
+    /// Whether there is no resource at all.
+    pub fn is_empty(&self) -> bool {
+        self.sets.is_empty()
+    }
+
+    /// `(type URL, name)` of everything that the resources named `from` refer to.
+    pub(crate) fn references_of(&self, from: &str) -> &[(Arc<str>, Arc<str>)] {
+        self.references.get(from).map_or(&[], Vec::as_slice)
+    }
+
+    /// How much of `previous` is gone here, if anything is: for a publisher to refuse a snapshot that
+    /// would take down most of a proxy, as a read from an empty or damaged store gives one.
+    pub fn is_shrunken(&self, previous: &Snapshot) -> Option<Shrink> {
+        let mut shrink = Shrink {
+            before: previous.len(),
+            removed: 0,
+            emptied: Vec::new(),
+        };
+        for (type_url, before) in &previous.sets {
+            let now = self.resources(type_url);
+            shrink.removed += before.iter().filter(|r| now.get(r.name()).is_none()).count();
+            if now.is_empty() {
+                shrink.emptied.push(type_url.clone());
+            }
+        }
+        (shrink.removed > 0).then_some(shrink)
+    }
+}
+
+/// What a snapshot lacks that the one before had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shrink {
+    /// How many resources there were before. Never 0.
+    pub before: usize,
+    /// How many of them are not there any more. Never 0.
+    pub removed: usize,
+    /// The types of which nothing is left.
+    pub emptied: Vec<Arc<str>>,
+}
+
+impl Shrink {
+    /// The removed share of what was there, in percent, rounded up.
+    pub fn percent(&self) -> usize {
+        (self.removed * 100).div_ceil(self.before.max(1))
+    }
+}
+
+impl fmt::Display for Shrink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} of {} resources ({} %) would be removed",
+            self.removed,
+            self.before,
+            self.percent()
+        )?;
+        if !self.emptied.is_empty() {
+            write!(f, ", among them all of {}", self.emptied.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::type_url::{CLUSTER, ENDPOINT, ROUTE};
+
+    fn seal(resources: &[(&str, &str, &'static str)]) -> Snapshot {
+        let resources = resources
+            .iter()
+            .map(|(t, n, v)| (*t, *n, Bytes::from_static(v.as_bytes())));
+        Snapshot::seal(resources, []).unwrap()
+    }
+
+    #[test]
+    fn an_unresolved_reference_names_both_ends() {
+        let resources = [(ROUTE, "rds", Bytes::new()), (ENDPOINT, "blue", Bytes::new())];
+        let error = Snapshot::seal(resources, [Reference::new(CLUSTER, "blue", "rds")]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("`rds` refers to `blue`, but there is no such resource of type {CLUSTER}")
+        );
+    }
+
+    #[test]
+    fn refuses_two_resources_of_one_name_and_names_that_cannot_be_asked_for() {
+        let twice = [(ROUTE, "rds", Bytes::new()), (ROUTE, "rds", Bytes::from_static(b"x"))];
+        assert!(matches!(Snapshot::seal(twice, []), Err(SealError::Duplicate { .. })));
+        for name in ["", "*"] {
+            let bad = Snapshot::seal([(ROUTE, name, Bytes::new())], []);
+            assert!(matches!(bad, Err(SealError::Unnameable { .. })), "{name}");
+        }
+        let apart = [(ROUTE, "x", Bytes::new()), (CLUSTER, "x", Bytes::new())];
+        assert!(Snapshot::seal(apart, []).is_ok());
+    }
+
+    #[test]
+    fn versions_do_not_depend_on_the_order_in_which_resources_are_given() {
+        let one = seal(&[(CLUSTER, "a", "1"), (CLUSTER, "b", "2"), (ROUTE, "r", "3")]);
+        let two = seal(&[(ROUTE, "r", "3"), (CLUSTER, "b", "2"), (CLUSTER, "a", "1")]);
+        for type_url in [CLUSTER, ROUTE] {
+            assert_eq!(one.resources(type_url).version(), two.resources(type_url).version());
+        }
+        let changed = seal(&[(CLUSTER, "a", "1"), (CLUSTER, "b", "x"), (ROUTE, "r", "3")]);
+        assert_ne!(one.resources(CLUSTER).version(), changed.resources(CLUSTER).version());
+        assert_eq!(one.resources(ROUTE).version(), changed.resources(ROUTE).version());
+    }
+
+    #[test]
+    fn sharing_keeps_the_copy_of_what_has_not_changed() {
+        let one = seal(&[(CLUSTER, "a", "1"), (CLUSTER, "b", "2")]);
+        let two = seal(&[(CLUSTER, "a", "1"), (CLUSTER, "b", "x")]).sharing(&one);
+        let same = |name| {
+            Arc::ptr_eq(
+                one.resources(CLUSTER).get(name).unwrap(),
+                two.resources(CLUSTER).get(name).unwrap(),
+            )
+        };
+        assert!(same("a"));
+        assert!(!same("b"));
+    }
+
+    #[test]
+    fn tells_how_much_would_be_removed() {
+        let before = seal(&[(CLUSTER, "a", "1"), (CLUSTER, "b", "2"), (ROUTE, "r", "3")]);
+        assert_eq!(before.is_shrunken(&before), None);
+        let changed = seal(&[
+            (CLUSTER, "a", "x"),
+            (CLUSTER, "b", "2"),
+            (CLUSTER, "c", "2"),
+            (ROUTE, "r", "3"),
+        ]);
+        assert_eq!(changed.is_shrunken(&before), None);
+        let fewer = seal(&[(CLUSTER, "a", "1"), (CLUSTER, "b", "2")]);
+        let shrink = fewer.is_shrunken(&before).unwrap();
+        assert_eq!((shrink.removed, shrink.before, shrink.percent()), (1, 3, 34));
+        assert_eq!(shrink.emptied, [ROUTE.into()]);
+        let shrink = Snapshot::default().is_shrunken(&before).unwrap();
+        assert_eq!(shrink.percent(), 100);
+    }
+}
