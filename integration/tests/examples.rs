@@ -4,9 +4,11 @@
 //! 0.0.0.0:9080, each node's application on an address of its own, 127.0.0.2:9080 and so on, which the kernel
 //! prefers over the wildcard.
 
+use std::{collections::BTreeMap, net::SocketAddr};
+
 use ferromesh_integration::{
-    load::{Load, Report},
-    rig::{example::Example, wait_for_status, Proxy, Rig},
+    rig::{eventually, example::Example, Proxy, Rig, PATIENCE},
+    stats,
     upstream::Upstream,
 };
 use serde_json::{json, Value};
@@ -14,7 +16,10 @@ use tokio::sync::Mutex;
 
 /// Port 9080 is one: one example at a time.
 static PORT: Mutex<()> = Mutex::const_new(());
-const GATEWAY: &str = "http://127.0.0.1:9080";
+const GATEWAY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9080);
+
+/// How often each status and colour was answered; no colour: the answer came from Envoy itself.
+type Answers = BTreeMap<(u16, Option<String>), usize>;
 
 /// A running example mesh `m` with a gateway `colorgateway-vg`.
 struct Mesh {
@@ -22,11 +27,12 @@ struct Mesh {
     upstreams: Vec<Upstream>,
     rig: Rig,
     example: Example,
+    scheme: &'static str,
 }
 
 impl Mesh {
     /// The parts that both examples have: mesh, nodes, routers with a route and a service each, gateway.
-    async fn create(example: Example, colours: &[&str], gateway: Value) -> Self {
+    async fn create(example: Example, colours: &[&str], gateway: &[(&str, &str)]) -> Self {
         let rig = Rig::start().await.expect("a control plane");
         let gateway_proxy = rig
             .start_proxy("mesh/m/virtualGateway/colorgateway-vg")
@@ -36,6 +42,7 @@ impl Mesh {
             upstreams: Vec::new(),
             rig,
             example,
+            scheme: "http",
         };
         mesh.file("create-mesh", "mesh.json", &[], json!({})).await;
         for (number, colour) in (2..).zip(colours) {
@@ -65,8 +72,9 @@ impl Mesh {
             mesh.file("create-virtual-service", &format!("{service}.json"), &[], name)
                 .await;
         }
-        let input = json!({"meshName": "m", "virtualGatewayName": "colorgateway-vg", "spec": gateway});
-        mesh.rig.aws("create-virtual-gateway", &input).await.expect("a gateway");
+        let name = json!({"virtualGatewayName": "colorgateway-vg"});
+        mesh.file("create-virtual-gateway", "colorgateway-vg.json", gateway, name)
+            .await;
         for number in [1, 2] {
             let route = format!("colorgateway-route-{number}");
             let service = format!("colorteller-vs-{number}.local");
@@ -94,17 +102,52 @@ impl Mesh {
         assert!(includes(spec, sent), "{file}: {spec} was stored for {sent}");
     }
 
-    async fn ask(&self, path: &str, requests: usize) -> Report {
-        Load::to(format!("{GATEWAY}{path}"))
-            .noting("x-colour")
-            .send(requests)
-            .await
-            .expect("load")
+    /// A client that knows the gateway by its own name and, over TLS, trusts the built-in CA and nothing else.
+    fn client(&self) -> reqwest::Client {
+        let mut builder = reqwest::Client::builder()
+            .no_proxy()
+            .http1_only()
+            .resolve("colorgateway-vg", GATEWAY);
+        if self.scheme == "https" {
+            let root = std::fs::read(self.rig.file("data/certificates/root.pem")).expect("the built-in CA's root");
+            builder = builder.add_root_certificate(reqwest::Certificate::from_pem(&root).expect("a certificate"));
+        }
+        builder.build().expect("a client")
+    }
+
+    async fn ask(&self, path: &str, requests: usize) -> Answers {
+        let (client, url) = (
+            self.client(),
+            format!("{}://colorgateway-vg:{}{path}", self.scheme, GATEWAY.port()),
+        );
+        let mut answers = Answers::new();
+        for _ in 0..requests {
+            let answer = client.get(&url).send().await.expect("an answer");
+            let colour = answer
+                .headers()
+                .get("x-colour")
+                .map(|c| c.to_str().expect("a colour").to_owned());
+            *answers.entry((answer.status().as_u16(), colour)).or_default() += 1;
+        }
+        answers
+    }
+
+    /// Waits until the gateway answers `path` from an upstream.
+    async fn wait_for(&self, path: &str) {
+        let (client, url) = (
+            self.client(),
+            format!("{}://colorgateway-vg:{}{path}", self.scheme, GATEWAY.port()),
+        );
+        eventually(path, PATIENCE, async || {
+            let answer = client.get(&url).send().await.ok()?;
+            (answer.status() == 200).then_some(())
+        })
+        .await
+        .expect(path);
     }
 
     async fn assert_status(&self, path: &str, status: u16) {
-        let statuses = self.ask(path, 5).await.statuses();
-        assert_eq!(statuses, [(status, 5)].into(), "{path}");
+        assert_eq!(self.ask(path, 5).await, [((status, None), 5)].into(), "{path}");
     }
 
     fn upstream(&self, name: &str) -> &Upstream {
@@ -138,30 +181,27 @@ async fn howto_ingress_gateway_splits_each_path_between_its_two_colours() {
     let Some(example) = Example::find("howto-ingress-gateway") else {
         return;
     };
-    // The gateway's listener terminates TLS with a certificate of ACM. Certificates come with TLS support;
-    // until then the file is used without that one member.
-    let mut gateway = example
-        .input(
-            "colorgateway-vg.json",
-            &[("CERTIFICATE_ARN", "arn:aws:acm:us-east-1:123456789012:certificate/c")],
-            json!({}),
-        )
-        .expect("the gateway's file")["spec"]
-        .take();
-    gateway["listeners"][0]
-        .as_object_mut()
-        .expect("a listener")
-        .remove("tls");
-    let mesh = Mesh::create(example, &["white", "blue", "black", "red"], gateway).await;
+    let arn = [("CERTIFICATE_ARN", "arn:aws:acm:us-east-1:123456789012:certificate/c")];
+    let mut mesh = Mesh::create(example, &["white", "blue", "black", "red"], &arn).await;
+    // The gateway's file terminates TLS, strictly, with that certificate.
+    mesh.scheme = "https";
     for path in ["/color1/tell", "/color2/tell"] {
-        wait_for_status(&format!("{GATEWAY}{path}"), 200).await.expect(path);
+        mesh.wait_for(path).await;
     }
+    let plain = reqwest::Client::builder().no_proxy().build().expect("a client");
+    assert!(
+        plain.get(format!("http://{GATEWAY}/color1/tell")).send().await.is_err(),
+        "a plaintext request is refused"
+    );
     for (path, [one, other]) in [("/color1/tell", ["white", "blue"]), ("/color2/tell", ["black", "red"])] {
-        let report = mesh.ask(path, 2_000).await;
-        report.assert_no_failures(path);
-        assert_eq!(report.notes().len(), 2, "{:?}", report.notes());
-        report.assert_share(one, 0.5);
-        report.assert_share(other, 0.5);
+        let answers = mesh.ask(path, 2_000).await;
+        let of = |colour: &str| answers.get(&(200, Some(colour.to_owned()))).copied().unwrap_or(0);
+        assert_eq!(of(one) + of(other), 2_000, "{path}: {answers:?}");
+        let off = stats::sigmas(of(one), 2_000, 0.5);
+        assert!(
+            off <= 4.0,
+            "{path}: {answers:?} is {off:.1} standard deviations off 50 %"
+        );
         assert!(mesh.upstream(one).seen().iter().all(|seen| seen.path == "/tell"));
     }
     mesh.assert_status("/color1", 404).await;
@@ -176,18 +216,13 @@ async fn howto_match_and_rewrite_at_ingress_leads_each_prefix_to_its_colour_unde
     let Some(example) = Example::find("howto-match-and-rewrite-at-ingress") else {
         return;
     };
-    let gateway = example
-        .input("colorgateway-vg.json", &[], json!({}))
-        .expect("the gateway's file")["spec"]
-        .take();
-    let mesh = Mesh::create(example, &["red", "yellow"], gateway).await;
+    let mesh = Mesh::create(example, &["red", "yellow"], &[]).await;
     for (number, colour) in [(1, "red"), (2, "yellow")] {
         let path = format!("/{colour}/tell");
-        wait_for_status(&format!("{GATEWAY}{path}"), 200).await.expect(&path);
+        mesh.wait_for(&path).await;
         mesh.upstream(colour).forget();
-        let report = mesh.ask(&path, 50).await;
-        report.assert_no_failures(&path);
-        assert_eq!(report.notes(), [(colour.to_owned(), 50)].into());
+        let answers = mesh.ask(&path, 50).await;
+        assert_eq!(answers, [((200, Some(colour.to_owned())), 50)].into());
         let service = format!("colorteller-vs-{number}.local");
         for seen in mesh.upstream(colour).seen() {
             assert_eq!((seen.host.as_str(), seen.path.as_str()), (service.as_str(), "/tell"));

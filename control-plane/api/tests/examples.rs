@@ -70,7 +70,8 @@ async fn gives_back_every_example_as_it_was_sent() {
     let folder = match example_files::folder() {
         Ok(folder) => folder,
         Err(reason) => {
-            println!("skipped: {reason}");
+            // Past the harness, which keeps what passing tests print to itself.
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("skipped: {reason}\n").as_bytes());
             return;
         }
     };

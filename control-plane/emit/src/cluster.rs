@@ -24,7 +24,7 @@ use ferromesh_ir::cluster::{
 };
 use ferromesh_ir::Proxy;
 
-use crate::{health_check, names, pack};
+use crate::{health_check, names, pack, tls, Reference};
 
 /// A cluster.
 pub fn cluster(proxy: &Proxy, spec: &Spec) -> Cluster {
@@ -64,8 +64,13 @@ pub fn cluster(proxy: &Proxy, spec: &Spec) -> Cluster {
         dns_lookup_family: family.into(),
         connect_timeout: Some(pack::duration(spec.connect_timeout)),
         circuit_breakers: Some(circuit_breakers(spec)),
-        health_checks: spec.health_check.iter().map(health_check::health_check).collect(),
+        health_checks: spec
+            .health_check
+            .iter()
+            .map(|check| health_check::health_check(check, spec.tls.as_ref()))
+            .collect(),
         outlier_detection: spec.outlier_detection.map(outlier_detection),
+        transport_socket: spec.tls.as_ref().map(tls::client),
         typed_extension_protocol_options: protocol_options(spec.protocol),
         ..Cluster::default()
     }
@@ -155,4 +160,13 @@ fn protocol_options(protocol: UpstreamProtocol) -> HashMap<String, Any> {
         "envoy.extensions.upstreams.http.v3.HttpProtocolOptions".to_owned(),
         pack::any(&options),
     )])
+}
+
+/// The secrets that a cluster names.
+pub fn references(proxy: &Proxy, spec: &Spec) -> Vec<Reference> {
+    let from = names::cluster(proxy, &spec.id);
+    let client = spec.tls.iter();
+    client
+        .flat_map(|client| tls::client_references(client, &from))
+        .collect()
 }

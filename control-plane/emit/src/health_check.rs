@@ -1,16 +1,17 @@
 //! Active health checks.
 
 use envoy_types::pb::envoy::config::core::v3::health_check::{
-    GrpcHealthCheck, HealthChecker, HttpHealthCheck, TcpHealthCheck,
+    GrpcHealthCheck, HealthChecker, HttpHealthCheck, TcpHealthCheck, TlsOptions,
 };
 use envoy_types::pb::envoy::config::core::v3::HealthCheck;
 use envoy_types::pb::envoy::r#type::v3::CodecClientType;
 use ferromesh_ir::cluster::{HealthCheck as Spec, Probe};
+use ferromesh_ir::tls::Client;
 
 use crate::pack;
 
 /// A cluster's health check. The port is the endpoint's business.
-pub fn health_check(spec: &Spec) -> HealthCheck {
+pub fn health_check(spec: &Spec, tls: Option<&Client>) -> HealthCheck {
     let http = |host: &String, path: &String, codec: CodecClientType| {
         HealthChecker::HttpHealthCheck(HttpHealthCheck {
             host: host.clone(),
@@ -32,6 +33,19 @@ pub fn health_check(spec: &Spec) -> HealthCheck {
             Probe::Grpc => HealthChecker::GrpcHealthCheck(GrpcHealthCheck::default()),
             Probe::Tcp => HealthChecker::TcpHealthCheck(TcpHealthCheck::default()),
         }),
+        tls_options: tls.map(|_| tls_options(&spec.probe)),
         ..HealthCheck::default()
+    }
+}
+
+/// A probe may speak another version of HTTP than the cluster: the server goes by what was agreed on in ALPN.
+fn tls_options(probe: &Probe) -> TlsOptions {
+    let alpn: &[&str] = match probe {
+        Probe::Http { .. } => &["http/1.1"],
+        Probe::Http2 { .. } | Probe::Grpc => &["h2"],
+        Probe::Tcp => &[],
+    };
+    TlsOptions {
+        alpn_protocols: alpn.iter().map(|protocol| (*protocol).to_owned()).collect(),
     }
 }

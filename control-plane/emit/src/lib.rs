@@ -4,7 +4,7 @@
 //! composition are the lowering's. The same input always gives the same bytes, so that versions can be content hashes.
 //!
 //! ```
-//! use ferromesh_emit::{proxy, Modules, Options};
+//! use ferromesh_emit::{proxy, Modules, Options, Secrets};
 //! use ferromesh_ir::{Proxy, ProxyKind};
 //!
 //! let ir = Proxy {
@@ -17,7 +17,7 @@
 //!     plugins: vec![],
 //!     lints: vec![],
 //! };
-//! let output = proxy(&ir, &Modules::default(), &Options::default());
+//! let output = proxy(&ir, &Modules::default(), &Secrets::default(), &Options::default());
 //! assert!(output.resources.is_empty());
 //! ```
 
@@ -34,9 +34,12 @@ mod pack;
 mod policy;
 mod retry;
 mod route;
+mod secret;
 mod tcp;
+mod tls;
 mod trust;
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -44,8 +47,11 @@ use envoy_types::pb::envoy::config::cluster::v3::Cluster;
 use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
 use envoy_types::pb::envoy::config::listener::v3::Listener;
 use envoy_types::pb::envoy::config::route::v3::RouteConfiguration;
+use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::Secret;
 use ferromesh_ir::Proxy;
 use prost::Message;
+
+pub use secret::{Certificate, Secrets};
 
 /// Type URL of clusters (CDS).
 pub const CLUSTER: &str = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
@@ -55,6 +61,8 @@ pub const LISTENER: &str = "type.googleapis.com/envoy.config.listener.v3.Listene
 pub const ROUTE_CONFIGURATION: &str = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
 /// Type URL of extension configurations (ECDS).
 pub const EXTENSION_CONFIG: &str = "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig";
+/// Type URL of secrets (SDS).
+pub const SECRET: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
 
 /// The filter modules that are there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -105,14 +113,14 @@ pub enum FailurePolicy {
 /// What a proxy is to be given.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Output {
-    /// The resources: clusters, listeners, route tables and extension configurations, each type ordered by name.
+    /// The resources: clusters, listeners, route tables, extension configurations and secrets, each type ordered by name.
     pub resources: Vec<Resource>,
     /// Names that resources refer to; each must be among the resources.
     pub references: Vec<Reference>,
 }
 
 /// One xDS resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Resource {
     /// Its type.
     pub type_url: &'static str,
@@ -120,6 +128,13 @@ pub struct Resource {
     pub name: String,
     /// The encoded message, without an `Any` around it.
     pub value: Bytes,
+}
+
+/// Without the content, which may be a private key.
+impl fmt::Debug for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?} ({} bytes)", self.type_url, self.name, self.value.len())
+    }
 }
 
 /// A name that a resource refers to.
@@ -134,7 +149,7 @@ pub struct Reference {
 }
 
 /// The messages themselves, for those who need them typed.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Clone, PartialEq, Default)]
 pub struct Messages {
     /// Clusters.
     pub clusters: Vec<Cluster>,
@@ -144,11 +159,28 @@ pub struct Messages {
     pub route_tables: Vec<RouteConfiguration>,
     /// Filter configurations.
     pub extensions: Vec<TypedExtensionConfig>,
+    /// Certificates with their private keys, and trusted authorities.
+    pub secrets: Vec<Secret>,
 }
 
-/// Emits everything that a proxy is to be given.
-pub fn proxy(proxy: &Proxy, modules: &Modules, options: &Options) -> Output {
-    let messages = messages(proxy, modules, options);
+/// Of secrets only the names.
+impl fmt::Debug for Messages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let secrets: Vec<&str> = self.secrets.iter().map(|secret| secret.name.as_str()).collect();
+        f.debug_struct("Messages")
+            .field("clusters", &self.clusters)
+            .field("listeners", &self.listeners)
+            .field("route_tables", &self.route_tables)
+            .field("extensions", &self.extensions)
+            .field("secrets", &secrets)
+            .finish()
+    }
+}
+
+/// Emits everything that a proxy is to be given. A certificate that is not among the secrets stays a reference that does
+/// not resolve.
+pub fn proxy(proxy: &Proxy, modules: &Modules, secrets: &Secrets, options: &Options) -> Output {
+    let messages = messages(proxy, modules, secrets, options);
     let mut output = Output {
         references: references(proxy, modules),
         ..Output::default()
@@ -172,6 +204,9 @@ pub fn proxy(proxy: &Proxy, modules: &Modules, options: &Options) -> Output {
     for message in &messages.extensions {
         add(EXTENSION_CONFIG, &message.name, message.encode_to_vec());
     }
+    for message in &messages.secrets {
+        add(SECRET, &message.name, message.encode_to_vec());
+    }
     output
         .resources
         .sort_by(|a, b| (a.type_url, &a.name).cmp(&(b.type_url, &b.name)));
@@ -179,7 +214,7 @@ pub fn proxy(proxy: &Proxy, modules: &Modules, options: &Options) -> Output {
 }
 
 /// The same as typed messages.
-pub fn messages(proxy: &Proxy, modules: &Modules, options: &Options) -> Messages {
+pub fn messages(proxy: &Proxy, modules: &Modules, secrets: &Secrets, options: &Options) -> Messages {
     let filter = modules.mesh.is_some();
     Messages {
         clusters: proxy
@@ -207,11 +242,15 @@ pub fn messages(proxy: &Proxy, modules: &Modules, options: &Options) -> Messages
                     .map(|plugin| filter::extension(plugin, module, options))
             })
             .collect(),
+        secrets: secret::secrets(secrets, &references(proxy, modules)),
     }
 }
 
 fn references(proxy: &Proxy, modules: &Modules) -> Vec<Reference> {
     let mut references = Vec::new();
+    for cluster in &proxy.clusters {
+        references.extend(cluster::references(proxy, cluster));
+    }
     for table in &proxy.route_tables {
         references.extend(route::references(proxy, table));
     }

@@ -1,5 +1,7 @@
 //! Listeners and their filter chains.
 
+use std::time::Duration;
+
 use envoy_types::pb::envoy::config::core::v3::{address, socket_address, Address, SocketAddress, TrafficDirection};
 use envoy_types::pb::envoy::config::listener::v3::listener_filter_chain_match_predicate::{MatchSet, Rule};
 use envoy_types::pb::envoy::config::listener::v3::{
@@ -9,9 +11,14 @@ use envoy_types::pb::envoy::extensions::filters::listener::original_dst::v3::Ori
 use envoy_types::pb::envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector;
 use envoy_types::pb::envoy::r#type::v3::Int32Range;
 use ferromesh_ir::listener::{Bind, Chain, Direction, Listener as Spec, Network};
+use ferromesh_ir::tls::Accepts;
 use ferromesh_ir::Proxy;
 
-use crate::{http, names, pack, tcp, Reference, CLUSTER, EXTENSION_CONFIG, ROUTE_CONFIGURATION};
+use crate::{http, names, pack, tcp, tls, Reference, CLUSTER, EXTENSION_CONFIG, ROUTE_CONFIGURATION};
+
+/// A connection that has not agreed on TLS by then is closed. Envoy would keep it for ever; it gives its listener filters
+/// 15 s.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A listener. `with_filter`: whether our filter stands before the routers.
 pub fn listener(proxy: &Proxy, spec: &Spec, with_filter: bool) -> Listener {
@@ -27,16 +34,7 @@ pub fn listener(proxy: &Proxy, spec: &Spec, with_filter: bool) -> Listener {
         filter_chains: spec
             .chains
             .iter()
-            .map(|chain| FilterChain {
-                name: chain_name(spec, chain),
-                filter_chain_match: Some(FilterChainMatch {
-                    destination_port: Some(pack::uint32(chain.port.into())),
-                    server_names: chain.server_names.clone(),
-                    ..FilterChainMatch::default()
-                }),
-                filters: filters(&chain.network),
-                ..FilterChain::default()
-            })
+            .flat_map(|chain| filter_chains(spec, chain, filters(&chain.network)))
             .collect(),
         default_filter_chain: spec.otherwise.as_ref().map(|network| FilterChain {
             name: names::filter_chain(spec.direction, None),
@@ -45,6 +43,49 @@ pub fn listener(proxy: &Proxy, spec: &Spec, with_filter: bool) -> Listener {
         }),
         ..Listener::default()
     }
+}
+
+/// One filter chain, or two where the client chooses between TLS and plain text.
+fn filter_chains(spec: &Spec, chain: &Chain, filters: Vec<Filter>) -> Vec<FilterChain> {
+    let name = chain_name(spec, chain);
+    let plain = FilterChain {
+        name: name.clone(),
+        filter_chain_match: Some(FilterChainMatch {
+            destination_port: Some(pack::uint32(chain.port.into())),
+            server_names: chain.server_names.clone(),
+            ..FilterChainMatch::default()
+        }),
+        filters,
+        ..FilterChain::default()
+    };
+    let encrypted = |server| FilterChain {
+        transport_socket: Some(tls::server(server)),
+        transport_socket_connect_timeout: Some(pack::duration(HANDSHAKE_TIMEOUT)),
+        ..plain.clone()
+    };
+    match &chain.accepts {
+        Accepts::AsItComes => vec![plain],
+        Accepts::Tls(server) => vec![encrypted(server)],
+        Accepts::TlsOrPlaintext(server) => {
+            let encrypted = FilterChain {
+                name: names::tls_filter_chain(&name),
+                ..encrypted(server)
+            };
+            vec![for_protocol(encrypted, "tls"), for_protocol(plain, "raw_buffer")]
+        }
+    }
+}
+
+fn for_protocol(mut chain: FilterChain, protocol: &str) -> FilterChain {
+    if let Some(conditions) = &mut chain.filter_chain_match {
+        conditions.transport_protocol = protocol.to_owned();
+    }
+    chain
+}
+
+/// Whether the choice of a chain needs to know the client's first bytes.
+fn is_inspected(chain: &Chain) -> bool {
+    !chain.server_names.is_empty() || matches!(chain.accepts, Accepts::TlsOrPlaintext(_))
 }
 
 fn chain_name(spec: &Spec, chain: &Chain) -> String {
@@ -90,7 +131,7 @@ fn listener_filters(spec: &Spec) -> Vec<ListenerFilter> {
     let mut ports: Vec<u16> = spec
         .chains
         .iter()
-        .filter(|chain| !chain.server_names.is_empty())
+        .filter(|chain| is_inspected(chain))
         .map(|chain| chain.port)
         .collect();
     ports.sort_unstable();
@@ -108,7 +149,7 @@ fn listener_filters(spec: &Spec) -> Vec<ListenerFilter> {
 }
 
 /// The inspector waits for the client's first bytes, on which protocols hang whose server speaks first: so only where
-/// server names are asked for.
+/// server names are asked for, or where the client chooses between TLS and plain text.
 fn on_none_of(ports: &[u16]) -> ListenerFilterChainMatchPredicate {
     let predicate = |rule| ListenerFilterChainMatchPredicate { rule: Some(rule) };
     let mut ranges: Vec<_> = ports
@@ -130,10 +171,13 @@ fn on_none_of(ports: &[u16]) -> ListenerFilterChainMatchPredicate {
     predicate(Rule::NotMatch(Box::new(any)))
 }
 
-/// The route tables, filters and clusters that a listener names.
+/// The route tables, filters, clusters and secrets that a listener names.
 pub fn references(proxy: &Proxy, spec: &Spec, with_filter: bool) -> Vec<Reference> {
     let from = names::listener(spec);
     let mut references = Vec::new();
+    for chain in &spec.chains {
+        references.extend(tls::server_references(&chain.accepts, &from));
+    }
     let networks = spec.chains.iter().map(|chain| &chain.network).chain(&spec.otherwise);
     for network in networks {
         let mut add = |type_url, name| {

@@ -13,6 +13,8 @@ use sha2::{Digest, Sha256};
 pub const METADATA_NAMESPACE: &str = "ferromesh";
 /// The leaf of [`METADATA_NAMESPACE`] that holds a route's policy as JSON.
 pub const POLICY_KEY: &str = "policy";
+/// The secret with the certificate of the control plane's own authority.
+pub const ROOT: &str = "sds_trust_built-in";
 /// The VM that all of a proxy's filters share.
 pub const VM_ID: &str = "ferromesh.mesh";
 
@@ -40,6 +42,11 @@ pub fn cluster(proxy: &Proxy, id: &ClusterId) -> String {
     }
 }
 
+/// The secret with a certificate and its key: `sds_certificate_<ARN>`.
+pub fn certificate(arn: &str) -> String {
+    format!("sds_certificate_{arn}")
+}
+
 /// Prefix of a connection manager's statistics: `ingress.http.8080`.
 pub fn http_statistics(http: &Http) -> String {
     format!("{}.{}.{}", http.direction.as_str(), http.protocol.as_str(), http.port)
@@ -51,6 +58,11 @@ pub fn tcp_statistics(tcp: &Tcp) -> String {
         Some(port) => format!("{}.tcp.{port}", tcp.direction.as_str()),
         None => format!("{}.tcp", tcp.direction.as_str()),
     }
+}
+
+/// The filter chain that ends TLS beside one that takes plain text, in logs: `ingress.8080 tls`.
+pub fn tls_filter_chain(beside: &str) -> String {
+    format!("{beside} tls")
 }
 
 /// A filter chain, in logs: `ingress.8080`.

@@ -13,9 +13,17 @@ fn emits_what_the_golden_files_say() {
     let mut differences = Vec::new();
     for (name, folder, case) in fixture::cases() {
         let proxy = case.lower();
-        let messages = ferromesh_emit::messages(&proxy, &support::idle_module(), &Options::default());
+        let messages = ferromesh_emit::messages(
+            &proxy,
+            &support::idle_module(),
+            &support::legible_secrets(&proxy),
+            &Options::default(),
+        );
         let lints: Vec<String> = proxy.lints.iter().map(ToString::to_string).collect();
         let mut expected = files(&messages);
+        if !messages.secrets.is_empty() {
+            expected.insert("out.secrets.yaml".into(), text::yaml(&messages.secrets));
+        }
         if !lints.is_empty() {
             let text = serde_saphyr::to_string(&lints).expect("a list can be written");
             expected.insert("out.lints.yaml".into(), text);
@@ -58,7 +66,11 @@ fn files(messages: &Messages) -> BTreeMap<String, String> {
 #[test]
 fn the_same_mesh_gives_the_same_bytes() {
     for (name, _, case) in fixture::cases() {
-        let emit = || ferromesh_emit::proxy(&case.lower(), &support::idle_module(), &Options::default());
+        let emit = || {
+            let proxy = case.lower();
+            let secrets = support::legible_secrets(&proxy);
+            ferromesh_emit::proxy(&proxy, &support::idle_module(), &secrets, &Options::default())
+        };
         let first = emit();
         // Hash maps differ in order from one to the next.
         for _ in 0..8 {
@@ -71,7 +83,9 @@ fn the_same_mesh_gives_the_same_bytes() {
 fn every_reference_is_among_the_resources() {
     for (name, _, case) in fixture::cases() {
         for modules in [support::idle_module(), Default::default()] {
-            let output = ferromesh_emit::proxy(&case.lower(), &modules, &Options::default());
+            let proxy = case.lower();
+            let secrets = support::legible_secrets(&proxy);
+            let output = ferromesh_emit::proxy(&proxy, &modules, &secrets, &Options::default());
             for reference in &output.references {
                 let found = output
                     .resources
@@ -84,4 +98,40 @@ fn every_reference_is_among_the_resources() {
             assert_eq!(names.len(), output.resources.len(), "{name}: a name occurs twice");
         }
     }
+}
+
+#[test]
+fn a_proxy_is_given_the_secrets_that_it_refers_to_and_no_others() {
+    let (_, _, case) = fixture::cases().remove(0);
+    let proxy = case.lower();
+    let mut secrets = support::legible_secrets(&proxy);
+    let certificate = ferromesh_emit::Certificate {
+        chain: "chain".into(),
+        key: "key".into(),
+    };
+    secrets.certificates.insert("arn:other".into(), certificate);
+    let output = ferromesh_emit::proxy(&proxy, &support::idle_module(), &secrets, &Options::default());
+    let is_secret = |resource: &&ferromesh_emit::Resource| resource.type_url == ferromesh_emit::SECRET;
+    assert_eq!(output.resources.iter().find(is_secret), None);
+}
+
+#[test]
+fn nothing_prints_a_private_key() {
+    let mut seen = 0;
+    for (name, _, case) in fixture::cases() {
+        let proxy = case.lower();
+        let secrets = support::legible_secrets(&proxy);
+        let modules = support::idle_module();
+        let messages = ferromesh_emit::messages(&proxy, &modules, &secrets, &Options::default());
+        let output = ferromesh_emit::proxy(&proxy, &modules, &secrets, &Options::default());
+        seen += messages.secrets.len();
+        for text in [
+            format!("{secrets:?} {secrets:#?}"),
+            format!("{messages:?}"),
+            format!("{output:?}"),
+        ] {
+            assert!(!text.contains("(key of"), "{name}: {text}");
+        }
+    }
+    assert!(seen > 0, "no case has secrets");
 }

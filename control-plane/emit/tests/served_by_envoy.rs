@@ -2,23 +2,22 @@
 
 mod support;
 
-use std::net::TcpListener;
 use std::sync::atomic::Ordering;
 
-use envoy_types::pb::envoy::config::core::v3::{address, data_source, socket_address, DataSource};
+use envoy_types::pb::envoy::config::core::v3::{data_source, DataSource};
 use envoy_types::pb::envoy::config::listener::v3::filter;
 use envoy_types::pb::envoy::extensions::filters::http::lua::v3::Lua;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
     http_filter, HttpConnectionManager, HttpFilter,
 };
 use envoy_types::util::pack_any;
-use ferromesh_emit::{Messages, Modules, Options};
+use ferromesh_emit::{Messages, Modules, Options, Secrets};
 use ferromesh_ir::route::Action;
 use ferromesh_ir::simulate::{self, Request};
 use ferromesh_ir::Proxy;
 use prost::Message;
 use support::fixture::Case;
-use support::upstream::{ask, Answer, Upstream};
+use support::upstream::{ask, free_port, Answer, Upstream};
 use support::{bootstrap, envoy};
 
 /// A gateway in front of two upstreams.
@@ -54,9 +53,9 @@ resources:
         let case: Case = serde_saphyr::from_str(&case).expect("a case");
         let proxy = case.lower();
         assert_eq!(proxy.lints, []);
-        let mut messages = ferromesh_emit::messages(&proxy, modules, &Options::default());
+        let mut messages = ferromesh_emit::messages(&proxy, modules, &Secrets::default(), &Options::default());
         change(&mut messages);
-        on_loopback(&mut messages);
+        bootstrap::on_loopback(&mut messages);
         let running = envoy::Running::start(&bootstrap::of(messages), port);
         Self {
             proxy,
@@ -69,25 +68,6 @@ resources:
 
     fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
         ask(self.port, "GET", path, headers)
-    }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
-}
-
-/// Tests are not for the outside.
-fn on_loopback(messages: &mut Messages) {
-    for listener in &mut messages.listeners {
-        let address = listener.address.as_mut().and_then(|address| address.address.as_mut());
-        if let Some(address::Address::SocketAddress(socket)) = address {
-            assert!(matches!(
-                socket.port_specifier,
-                Some(socket_address::PortSpecifier::PortValue(_))
-            ));
-            socket.address = "127.0.0.1".into();
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`proxy`] | `ferromesh proxy`: bootstrap, Envoy process, agent API |
 //! | [`serve`] | `ferromesh serve`: settings, modules, status |
+//! | [`authority`] | the built-in CA, for certificates that resources name by ARN |
 //! | [`publisher`] | from the store to snapshots: the last good one stays |
 //! | [`server`] | the accept loop with its time limits |
 //! | [`client`] | `ferromesh apply`, `get`, `delete`, `status` |
@@ -18,6 +19,7 @@
 //! ```
 
 pub mod address;
+pub mod authority;
 pub mod client;
 pub mod exit;
 pub mod identity;

@@ -12,13 +12,16 @@ mod report;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use ferromesh_ir::Lint;
 use ferromesh_store::{Revision, Store};
 use ferromesh_xds::{NodeInfo, Snapshot, SnapshotSource};
-use tokio::sync::{watch, Notify};
+use tokio::{
+    sync::{watch, Notify},
+    time::MissedTickBehavior,
+};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
@@ -38,6 +41,9 @@ const FORGET_AFTER: Duration = Duration::from_secs(3600);
 
 /// After how long a store that could not be read is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether a certificate should be renewed, or is still to be issued.
+const REVIEW_EVERY: Duration = Duration::from_secs(60);
 
 /// Whether a publication has looked at everything.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -90,6 +96,8 @@ impl Publisher {
     pub async fn run(self, shutdown: CancellationToken) {
         let mut revisions = self.shared.store.watch();
         let mut complete = Complete::Yes;
+        let mut review = tokio::time::interval(REVIEW_EVERY);
+        review.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let retry = async {
                 match complete {
@@ -104,6 +112,7 @@ impl Publisher {
                 },
                 () = self.shared.asked.notified() => {}
                 () = retry => {}
+                _ = review.tick() => self.shared.settings.authority.review(SystemTime::now()),
                 () = shutdown.cancelled() => return,
             }
             tokio::time::sleep(DEBOUNCE).await;
@@ -165,7 +174,7 @@ impl Shared {
     fn publish(&self) -> Complete {
         let mut complete = Complete::Yes;
         for (mesh, known) in self.known_by_mesh() {
-            match build::read(self.store.as_ref(), &mesh) {
+            match build::read(self.store.as_ref(), &self.settings.authority, &mesh) {
                 Ok(read) => {
                     let changed: Vec<_> = known
                         .into_iter()

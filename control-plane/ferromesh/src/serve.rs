@@ -5,7 +5,10 @@ pub mod modules;
 pub mod settings;
 mod status;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::Context;
 use ferromesh_api::{ApiConfig, ApiState};
@@ -16,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     address::Listener,
+    authority::Authority,
     exit::Exit,
     publisher::{self, Publisher},
     server::{self, Limits},
@@ -42,6 +46,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let mut termination = Termination::listen().context("cannot listen for signals")?;
     let store = open_store(&settings).await?;
     let found = modules::find(settings.modules.as_deref())?;
+    let authority = open_authority(&settings).await?;
 
     let publisher = Publisher::new(
         Arc::clone(&store),
@@ -52,6 +57,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             emission: ferromesh_emit::Options {
                 failure: settings.failure,
             },
+            authority: Arc::new(authority),
         },
     );
     let delivery = Arc::new(DeliveryStatus::default());
@@ -128,6 +134,15 @@ async fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
         Ok(Arc::new(store))
     });
     opened.await.context("opening the store was interrupted")?
+}
+
+async fn open_authority(settings: &Settings) -> anyhow::Result<Authority> {
+    let folder = settings.data.join("certificates");
+    let opened = tokio::task::spawn_blocking(move || Authority::open(&folder, SystemTime::now()));
+    let opened = opened
+        .await
+        .context("opening the certificate authority was interrupted")?;
+    opened.context("--data: cannot open the built-in certificate authority")
 }
 
 impl Found {

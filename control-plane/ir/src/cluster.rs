@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use ferromesh_model::resource::PortProtocol;
 
+use crate::tls::Client;
+
 /// What tells one cluster of a proxy from another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ClusterId {
@@ -39,6 +41,8 @@ pub struct Cluster {
     pub discovery: Discovery,
     /// What is spoken with them.
     pub protocol: UpstreamProtocol,
+    /// How it is encrypted; `None` is plain text.
+    pub tls: Option<Client>,
     /// Time allowed for a connection.
     pub connect_timeout: Duration,
     /// Limits on what is under way at a time.

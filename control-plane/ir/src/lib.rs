@@ -35,6 +35,7 @@ pub mod options;
 pub mod proxy;
 pub mod route;
 pub mod simulate;
+pub mod tls;
 
 pub use options::Options;
 pub use proxy::{Lint, Proxy, ProxyKind, Reporter};

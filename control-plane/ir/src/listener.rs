@@ -6,6 +6,7 @@ use ferromesh_model::resource::PortProtocol;
 
 use crate::cluster::ClusterId;
 use crate::route::TableId;
+use crate::tls::Accepts;
 use crate::Reporter;
 
 /// Port to which traffic redirection sends a virtual node's incoming connections.
@@ -65,6 +66,8 @@ pub struct Chain {
     pub port: u16,
     /// TLS server names (`*.` is a wildcard) that the client must ask for; none asks for nothing.
     pub server_names: Vec<String>,
+    /// What the client may speak.
+    pub accepts: Accepts,
     /// What is done.
     pub network: Network,
 }

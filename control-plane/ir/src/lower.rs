@@ -1,7 +1,8 @@
 //! Lowering: from a mesh's resources to what one Envoy must do.
 //!
 //! One file for each question: [`rank`] orders routes, `conditions` turns matches into [`crate::matcher`]s, `retry` and
-//! `timeout` make App Mesh's defaults explicit, `upstream` finds a target's listener and makes its cluster, `service` lowers
+//! `timeout` make App Mesh's defaults explicit, `upstream` finds a target's listener and makes its cluster, `tls` says
+//! how both ends of a call are encrypted, `service` lowers
 //! a virtual service's routes, [`compose`] puts them behind a gateway route, `gateway` and `node` put it all together.
 
 mod access_log;
@@ -15,6 +16,7 @@ pub mod rank;
 mod retry;
 mod service;
 mod tcp;
+mod tls;
 mod upstream;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +24,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use ferromesh_model::mesh::Mesh;
-use ferromesh_model::resource::IpPreference;
+use ferromesh_model::resource::{ClientPolicyTls, IpPreference};
 use ferromesh_model::Violation;
 
 use crate::cluster::{AddressFamily, Cluster, ClusterId, Limits};
@@ -43,7 +45,7 @@ pub fn proxy(mesh: &Mesh, kind: ProxyKind, name: &str, options: &Options) -> Res
         name,
         options,
         limits: options.limits,
-        backend_needs_tls: false,
+        client_policy: None,
         clusters: BTreeMap::new(),
         lints: BTreeSet::new(),
     };
@@ -71,8 +73,8 @@ struct Lowering<'a> {
     options: &'a Options,
     /// Limits of clusters towards virtual nodes.
     limits: Limits,
-    /// Whether the backend that is being lowered must be called over TLS.
-    backend_needs_tls: bool,
+    /// TLS policy of calls to the backend that is being lowered.
+    client_policy: Option<ClientPolicyTls>,
     clusters: BTreeMap<ClusterId, Cluster>,
     lints: BTreeSet<Lint>,
 }

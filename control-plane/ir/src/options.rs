@@ -11,7 +11,9 @@ pub struct Options {
     pub request_timeout: Duration,
     /// Whether routes without a retry policy get App Mesh's default one.
     pub default_retry: DefaultRetry,
-    /// Bound on retries under way towards one cluster; 20 % and 3 by default. Without one they are unlimited.
+    /// Bound on retries under way towards one cluster; 20 % of the requests under way, and 10 whatever their number, by
+    /// default. Without one they are unlimited. With Envoy's own 3 instead of 10, retries towards a target that fails one
+    /// request in ten overflowed at 400 requests a second, although the filter's budget allowed them.
     pub retry_budget: Option<RetryBudget>,
     /// Limits of a cluster that has no connection pool settings; App Mesh's are none.
     pub limits: Limits,
@@ -24,7 +26,7 @@ pub struct Options {
     /// Whether gateways append the client's address to `x-forwarded-for`. App Mesh did not; since nothing was there
     /// before, appending is safe for upstreams, and without it they cannot know the client.
     pub append_client_address: bool,
-    /// What happens to TLS settings, which are not implemented yet.
+    /// What happens to TLS settings that are not implemented yet: certificates and trust from the local SDS server.
     pub tls: UnsupportedTls,
     /// Time between two flushes of the filter's counters.
     pub flush_interval: Duration,
@@ -37,7 +39,7 @@ impl Default for Options {
             default_retry: DefaultRetry::Enabled,
             retry_budget: Some(RetryBudget {
                 percent: 20.0,
-                min_concurrency: 3,
+                min_concurrency: 10,
             }),
             limits: Limits::NONE,
             aws_egress: AwsEgress::Allowed,
@@ -68,10 +70,10 @@ pub enum AwsEgress {
     AsFiltered,
 }
 
-/// What happens to TLS settings, which are not implemented yet.
+/// What happens to TLS settings that are not implemented yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnsupportedTls {
-    /// The proxy is not configured: nothing that should be encrypted travels in the clear.
+    /// The port stays closed, calls are answered with 503: nothing that should be encrypted travels in the clear.
     Refuse,
     /// They are passed over with a lint, for trying a mesh out on one machine.
     Plaintext,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ferromesh_ir::cluster::{ClusterId, Discovery, DnsAnswer, Limits};
 use ferromesh_ir::listener::{Bind, ClientAddress, Network};
 use ferromesh_ir::matcher::PathMatch;
-use ferromesh_ir::options::{DefaultRetry, UnsupportedTls};
+use ferromesh_ir::options::DefaultRetry;
 use ferromesh_ir::route::{Action, Forward, Route};
 use ferromesh_ir::simulate::{self, Request};
 use ferromesh_ir::{lower, Options, Proxy, ProxyKind};
@@ -79,7 +79,7 @@ fn what_app_mesh_did_without_saying_so_is_explicit() {
     let cluster = &proxy.clusters[0];
     assert_eq!(cluster.connect_timeout, Duration::from_secs(1));
     assert_eq!(cluster.limits, Limits::NONE);
-    assert_eq!(cluster.retry_budget.map(|budget| budget.min_concurrency), Some(3));
+    assert_eq!(cluster.retry_budget.map(|budget| budget.min_concurrency), Some(10));
     assert!(matches!(
         &cluster.discovery,
         Discovery::Dns {
@@ -226,25 +226,6 @@ fn an_undeliverable_target_keeps_its_share_and_fails_it() {
         .find(|cluster| matches!(&cluster.id, ClusterId::Node { node, .. } if node == "gone"));
     assert_eq!(gone.map(|cluster| &cluster.discovery), Some(&Discovery::Nowhere));
     assert!(proxy.lints[0].message.contains("gone"), "{:?}", proxy.lints);
-}
-
-#[test]
-fn a_listener_with_tls_stays_closed_unless_plaintext_is_asked_for() {
-    let tls =
-        json!({"mode": "STRICT", "certificate": {"acm": {"certificateArn": "arn:aws:acm:us-east-1:1:certificate/c"}}});
-    let mesh = mesh(json!([["gateway", "g", {"listeners": [
-        {"portMapping": {"port": 8088, "protocol": "http"}, "tls": tls}, http(8089)]}]]));
-    let ports = |options: &Options| {
-        let proxy = lower::proxy(&mesh, ProxyKind::VirtualGateway, "g", options).unwrap();
-        assert_eq!(proxy.lints.len(), 1);
-        proxy.listeners.iter().map(|listener| listener.port).collect::<Vec<_>>()
-    };
-    assert_eq!(ports(&Options::default()), [8089]);
-    let plaintext = Options {
-        tls: UnsupportedTls::Plaintext,
-        ..Options::default()
-    };
-    assert_eq!(ports(&plaintext), [8088, 8089]);
 }
 
 #[test]

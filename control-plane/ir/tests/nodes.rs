@@ -330,31 +330,3 @@ fn two_backends_that_cannot_share_a_port_are_named() {
         "{lints:?}"
     );
 }
-
-#[test]
-fn calls_to_a_node_that_wants_tls_fail_closed() {
-    let tls = json!({"mode": "STRICT", "certificate": {"file": {"certificateChain": "/c", "privateKey": "/k"}}});
-    let validation = json!({"trust": {"file": {"certificateChain": "/ca"}}});
-    let policy = json!({"tls": {"validation": validation}});
-    let sealed = json!([{"portMapping": {"port": 8080, "protocol": "http"}, "tls": tls}]);
-    for (node, listeners) in [
-        (calls(&["s.local"]), sealed),
-        (
-            json!({"backends": [{"virtualService": {"virtualServiceName": "s.local", "clientPolicy": policy}}]}),
-            json!([listener(8080, "http")]),
-        ),
-    ] {
-        let mesh = fixture::mesh(json!([
-            ["node", "n", node],
-            ["node", "t", target(listeners)],
-            ["service", "s.local", provided_by("t")]
-        ]));
-        let proxy = fixture::node(&mesh);
-        let cluster = proxy
-            .clusters
-            .iter()
-            .find(|cluster| matches!(cluster.id, ClusterId::Node { .. }));
-        assert_eq!(cluster.expect("a cluster").discovery, Discovery::Nowhere);
-        assert_eq!(proxy.lints.len(), 1, "{:?}", proxy.lints);
-    }
-}

@@ -18,7 +18,7 @@ impl Example {
     /// this machine: the only input that a test may go without.
     pub fn find(name: &str) -> Option<Self> {
         let Some(examples) = paths::examples() else {
-            println!("skipped: {name}: FERROMESH_EXAMPLES names no folder of example meshes");
+            paths::say_skipped(&format!("{name}: FERROMESH_EXAMPLES names no folder of example meshes"));
             return None;
         };
         let folder = examples.join(name).join("mesh");

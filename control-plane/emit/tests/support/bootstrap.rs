@@ -1,9 +1,10 @@
-//! A static configuration of what is otherwise delivered by xDS: routes and filters are put in where a listener names them.
+//! A static configuration of what is otherwise delivered by xDS: routes, filters and secrets are put in where a listener or a
+//! cluster names them.
 
 use envoy_types::pb::envoy::config::bootstrap::v3::bootstrap::StaticResources;
 use envoy_types::pb::envoy::config::bootstrap::v3::runtime_layer::LayerSpecifier;
 use envoy_types::pb::envoy::config::bootstrap::v3::{Bootstrap, LayeredRuntime, RuntimeLayer};
-use envoy_types::pb::envoy::config::core::v3::Node;
+use envoy_types::pb::envoy::config::core::v3::{address, Node};
 use envoy_types::pb::envoy::config::listener::v3::{filter, FilterChain};
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::http_connection_manager::RouteSpecifier;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
@@ -14,8 +15,15 @@ use envoy_types::util::pack_any;
 use ferromesh_emit::Messages;
 use prost::{Message, Name};
 
+use super::pki;
+
 /// The bootstrap.
-pub fn of(messages: Messages) -> Bootstrap {
+pub fn of(mut messages: Messages) -> Bootstrap {
+    let sockets = messages
+        .clusters
+        .iter_mut()
+        .map(|cluster| &mut cluster.transport_socket);
+    sockets.for_each(pki::resolve);
     let mut listeners = messages.listeners.clone();
     for listener in &mut listeners {
         for chain in listener
@@ -24,6 +32,7 @@ pub fn of(messages: Messages) -> Bootstrap {
             .chain(&mut listener.default_filter_chain)
         {
             resolve(chain, &messages);
+            pki::resolve(&mut chain.transport_socket);
         }
     }
     Bootstrap {
@@ -35,10 +44,20 @@ pub fn of(messages: Messages) -> Bootstrap {
         static_resources: Some(StaticResources {
             listeners,
             clusters: messages.clusters,
-            secrets: Vec::new(),
+            secrets: messages.secrets,
         }),
         layered_runtime: Some(runtime()),
         ..Bootstrap::default()
+    }
+}
+
+/// Tests are not for the outside.
+pub fn on_loopback(messages: &mut Messages) {
+    for listener in &mut messages.listeners {
+        let address = listener.address.as_mut().and_then(|address| address.address.as_mut());
+        if let Some(address::Address::SocketAddress(socket)) = address {
+            socket.address = "127.0.0.1".into();
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ferromesh_ir::options::UnsupportedTls;
 use ferromesh_ir::{lower, Options, Proxy, ProxyKind};
 use ferromesh_model::mesh::{GatewayRoute, Mesh, Route, VirtualGateway, VirtualRouter};
 use ferromesh_model::policy::Policy;
@@ -70,14 +69,6 @@ pub fn cases() -> Vec<(String, PathBuf, Case)> {
     assert!(!cases.is_empty(), "{} holds no cases", root.display());
     cases.sort_by(|(a, ..), (b, ..)| a.cmp(b));
     cases
-}
-
-/// Options under which TLS settings, which are not implemented yet, are passed over.
-pub fn in_the_clear() -> Options {
-    Options {
-        tls: UnsupportedTls::Plaintext,
-        ..Options::default()
-    }
 }
 
 /// The mesh `m` of some resources.

@@ -4,12 +4,14 @@
 pub mod bootstrap;
 pub mod envoy;
 pub mod fixture;
+pub mod pki;
 pub mod text;
 pub mod upstream;
 
 use std::path::PathBuf;
 
-use ferromesh_emit::{Module, Modules};
+use ferromesh_emit::{Certificate, Module, Modules, Secrets};
+use ferromesh_ir::Proxy;
 
 /// The real modules: from `FERROMESH_MODULES`, or where `cargo xtask wasm` puts them; `None`, said aloud, where there are
 /// none.
@@ -39,6 +41,22 @@ pub fn real_module() -> Option<Modules> {
 
 fn workspace() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Secrets that a person can read, for the golden files.
+pub fn legible_secrets(proxy: &Proxy) -> Secrets {
+    let certificate = |arn: &&str| Certificate {
+        chain: format!("(certificate of {arn})"),
+        key: format!("(key of {arn})"),
+    };
+    let certificates = proxy.issued_certificates();
+    Secrets {
+        certificates: certificates
+            .keys()
+            .map(|arn| ((*arn).into(), certificate(arn)))
+            .collect(),
+        root: Some("(root)".into()),
+    }
 }
 
 /// A module that every Envoy takes: it starts, accepts any configuration and does nothing.

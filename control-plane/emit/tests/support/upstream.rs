@@ -6,6 +6,8 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
 /// An HTTP/1.1 server on a port of 127.0.0.1. It answers with its name and the request; `x-fail: n` makes it answer the
 /// first n requests of an `x-test` value with 503.
 pub struct Upstream {
@@ -33,6 +35,15 @@ impl Answer {
 
 impl Upstream {
     pub fn start(name: &'static str) -> Self {
+        Self::with(name, None)
+    }
+
+    /// The same over TLS. It also says whether the client has shown a certificate.
+    pub fn start_tls(name: &'static str, config: ServerConfig) -> Self {
+        Self::with(name, Some(Arc::new(config)))
+    }
+
+    fn with(name: &'static str, tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("its address").port();
         let requests = Arc::new(AtomicUsize::new(0));
@@ -40,17 +51,39 @@ impl Upstream {
         // Ends with the test process.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let counter = counter.clone();
-                std::thread::spawn(move || drop(serve(stream, name, &counter)));
+                let (counter, tls) = (counter.clone(), tls.clone());
+                std::thread::spawn(move || match tls {
+                    None => drop(serve(stream, name, &counter)),
+                    Some(config) => drop(serve_tls(stream, name, &counter, config)),
+                });
             }
         });
         Self { port, requests }
     }
 }
 
-fn serve(stream: TcpStream, name: &str, counter: &AtomicUsize) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream.try_clone()?);
-    let mut writer = stream;
+fn serve_tls(
+    mut stream: TcpStream,
+    name: &str,
+    counter: &AtomicUsize,
+    config: Arc<ServerConfig>,
+) -> std::io::Result<()> {
+    let mut connection = ServerConnection::new(config).map_err(std::io::Error::other)?;
+    while connection.is_handshaking() {
+        connection.complete_io(&mut stream)?;
+    }
+    let shown = if connection.peer_certificates().is_some() {
+        "a"
+    } else {
+        "no"
+    };
+    let asked_for = connection.server_name().unwrap_or("-").to_owned();
+    let name = format!("{name}\nclient: {shown} certificate\nserver name: {asked_for}");
+    serve(StreamOwned::new(connection, stream), &name, counter)
+}
+
+fn serve(stream: impl Read + Write, name: &str, counter: &AtomicUsize) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream);
     loop {
         let Some((first, headers)) = head(&mut reader)? else {
             return Ok(());
@@ -69,10 +102,11 @@ fn serve(stream: TcpStream, name: &str, counter: &AtomicUsize) -> std::io::Resul
         }
         let lies = "x-ferromesh-target: a lie\r\n";
         write!(
-            writer,
+            reader.get_mut(),
             "HTTP/1.1 {status}\r\n{lies}content-length: {}\r\n\r\n{body}",
             body.len()
         )?;
+        reader.get_mut().flush()?;
     }
 }
 
@@ -97,7 +131,20 @@ fn head(reader: &mut impl BufRead) -> std::io::Result<Option<Head>> {
 
 /// Sends one request.
 pub fn ask(port: u16, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("Envoy listens");
+    let stream = TcpStream::connect(("127.0.0.1", port)).expect("Envoy listens");
+    exchange(stream, method, path, headers).expect("an answer")
+}
+
+/// Sends one request over a connection.
+///
+/// # Errors
+/// The connection gives no answer.
+pub fn exchange(
+    mut stream: impl Read + Write,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> std::io::Result<Answer> {
     let mut text = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
     if !headers.iter().any(|(name, _)| *name == "host") {
         text.push_str("host: gateway.example.com:8080\r\n");
@@ -109,19 +156,26 @@ pub fn ask(port: u16, method: &str, path: &str, headers: &[(&str, &str)]) -> Ans
         text.push_str(&format!("{name}: {value}\r\n"));
     }
     text.push_str("\r\n");
-    stream.write_all(text.as_bytes()).expect("Envoy reads");
+    stream.write_all(text.as_bytes())?;
+    stream.flush()?;
     let mut reader = BufReader::new(stream);
-    let (first, headers) = head(&mut reader).expect("an answer").expect("a whole one");
+    let (first, headers) = head(&mut reader)?.ok_or(std::io::ErrorKind::UnexpectedEof)?;
     let status = first
         .split(' ')
         .nth(1)
         .and_then(|status| status.parse().ok())
-        .expect("a status");
+        .ok_or(std::io::ErrorKind::InvalidData)?;
     let mut body = String::new();
     let length: u64 = headers
         .get("content-length")
         .and_then(|length| length.parse().ok())
         .unwrap_or(0);
-    reader.take(length).read_to_string(&mut body).expect("a body");
-    Answer { status, headers, body }
+    reader.take(length).read_to_string(&mut body)?;
+    Ok(Answer { status, headers, body })
+}
+
+/// A port that nobody listens on.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its address").port()
 }

@@ -1,6 +1,6 @@
 //! Making snapshots: assemble → lower → emit → seal. Reads the store, writes nothing.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use ferromesh_ir::{lower, Lint};
@@ -8,7 +8,10 @@ use ferromesh_model::{mesh::Mesh, policy::Policy, record::Record, resource::Key,
 use ferromesh_store::{catalog, key, Revision, Store, StoreError};
 use ferromesh_xds::{Reference, Snapshot};
 
-use crate::identity::{wire_name, ProxyKey};
+use crate::{
+    authority::Authority,
+    identity::{wire_name, ProxyKey},
+};
 
 /// What every snapshot is made with.
 #[derive(Clone, Debug)]
@@ -21,14 +24,17 @@ pub struct Settings {
     pub modules: ferromesh_emit::Modules,
     /// How the filter runs.
     pub emission: ferromesh_emit::Options,
+    /// Issues the certificates that resources name by ARN.
+    pub authority: Arc<Authority>,
 }
 
 /// The state of a mesh in the store: its newest write and the number of its entries. A put raises the first, a
-/// deletion lowers the second, and no order of them gives an earlier pair again.
+/// deletion lowers the second, and no order of them gives an earlier pair again. And the generation of certificates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fingerprint {
     newest: Revision,
     entries: usize,
+    certificates: u64,
 }
 
 /// One mesh as it was read, at one revision.
@@ -62,7 +68,8 @@ pub(super) struct Made {
 pub(super) type Outcome = Result<Made, String>;
 
 /// Reads a mesh.
-pub(super) fn read(store: &dyn Store, name: &str) -> Result<Read, StoreError> {
+pub(super) fn read(store: &dyn Store, authority: &Authority, name: &str) -> Result<Read, StoreError> {
+    let certificates = authority.generation();
     let own = key::record(&Key::mesh(name));
     let (revision, lists) = store.snapshot(&[&own, &key::in_mesh(name), &key::policies(name)])?;
     let [meshes, children, policies] = <[_; 3]>::try_from(lists)
@@ -73,6 +80,7 @@ pub(super) fn read(store: &dyn Store, name: &str) -> Result<Read, StoreError> {
     let fingerprint = Fingerprint {
         newest: all().map(|stored| stored.modified).max().unwrap_or(0),
         entries: all().count(),
+        certificates,
     };
     Ok(Read {
         revision,
@@ -111,7 +119,11 @@ fn one(settings: &Settings, mesh: &Mesh, build: &Build) -> Outcome {
     let ProxyKey { kind, name, .. } = &build.key;
     let proxy = lower::proxy(mesh, *kind, name, &settings.lowering)
         .map_err(|violations| format!("{}/{name} cannot be lowered: {}", wire_name(*kind), joined(&violations)))?;
-    let output = ferromesh_emit::proxy(&proxy, &settings.modules, &settings.emission);
+    let secrets = settings
+        .authority
+        .secrets(&proxy.issued_certificates(), SystemTime::now())
+        .map_err(|error| error.to_string())?;
+    let output = ferromesh_emit::proxy(&proxy, &settings.modules, &secrets, &settings.emission);
     let resources = output
         .resources
         .into_iter()

@@ -5,6 +5,7 @@ use ferromesh_xds::type_url;
 use serde_json::{json, Value};
 
 use super::*;
+use crate::authority::Authority;
 
 const ACCOUNT: &str = "123456789012";
 
@@ -25,7 +26,7 @@ impl Rig {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(RedbStore::open(folder.path().join("s.redb")).unwrap());
-        let publisher = Publisher::new(store.clone(), settings());
+        let publisher = Publisher::new(store.clone(), settings(folder.path()));
         let shutdown = CancellationToken::new();
         tokio::spawn(publisher.clone().run(shutdown.clone()));
         Self {
@@ -78,8 +79,10 @@ impl Rig {
     }
 }
 
-fn settings() -> Settings {
+fn settings(folder: &std::path::Path) -> Settings {
+    let authority = Authority::open(&folder.join("certificates"), SystemTime::now()).unwrap();
     Settings {
+        authority: Arc::new(authority),
         account: ACCOUNT.into(),
         lowering: ferromesh_ir::Options::default(),
         modules: ferromesh_emit::Modules::default(),
@@ -222,7 +225,7 @@ async fn a_restart_makes_the_same_versions() {
     rig.gateway(8080);
     let mut receiver = rig.subscribe("mesh/m/virtualGateway/g").unwrap();
     let first = next(&mut receiver).await;
-    let again = Publisher::new(rig.store.clone(), settings());
+    let again = Publisher::new(rig.store.clone(), settings(rig._folder.path()));
     tokio::spawn(again.clone().run(rig.shutdown.clone()));
     let node = NodeInfo {
         id: "mesh/m/virtualGateway/g".into(),

@@ -4,3 +4,4 @@ mod bootstrap;
 mod mesh;
 mod proxy;
 mod support;
+mod tls;

@@ -11,12 +11,12 @@ use ferromesh_model::resource::{
 
 use super::compose::{compose, Hop, HopPath};
 use super::rank::Rank;
-use super::{access_log, conditions, count, port, upstream, Lowering};
+use super::{access_log, conditions, count, port, Lowering};
 use crate::cluster::Limits;
 use crate::listener::{Chain, ClientAddress, Direction, Http, Listener, Network};
 use crate::matcher::{Match, PathMatch};
-use crate::options::UnsupportedTls;
 use crate::route::{Domain, Route, RouteTable, TableId, VirtualHost};
+use crate::tls::Accepts;
 use crate::{Proxy, ProxyKind, Reporter};
 
 impl Lowering<'_> {
@@ -24,7 +24,7 @@ impl Lowering<'_> {
         let resource = format!("virtualGateway/{}", self.name);
         let defaults = gateway.spec.backend_defaults.as_ref();
         let policy = defaults.and_then(|defaults| defaults.client_policy.as_ref());
-        self.backend_needs_tls = policy.is_some_and(|policy| policy.tls.is_some());
+        self.client_policy = policy.and_then(|policy| policy.tls.clone());
         self.limits = self.gateway_limits(&gateway.spec.listeners, &resource);
 
         let mut listeners = Vec::new();
@@ -41,19 +41,15 @@ impl Lowering<'_> {
                 );
                 continue;
             }
-            if upstream::speaks_tls(spec.tls.as_ref()) {
-                let what = format!("TLS on port {} is not implemented yet", mapping.port);
-                if self.options.tls == UnsupportedTls::Refuse {
-                    self.lint(&resource, format!("{what}: the port stays closed"));
-                    continue;
-                }
-                self.lint(&resource, format!("{what}: it is served in the clear"));
-            }
+            let tls = spec.tls.as_ref();
+            let Some(accepts) = self.accepts(&resource, mapping.port, protocol(mapping.protocol), tls) else {
+                continue;
+            };
             let id = TableId {
                 direction: Direction::Ingress,
                 port: port(mapping.port),
             };
-            listeners.push(self.gateway_listener(spec, id, gateway));
+            listeners.push(self.gateway_listener(spec, id, accepts, gateway));
             route_tables.push(RouteTable {
                 id,
                 ignore_host_port: true,
@@ -64,7 +60,13 @@ impl Lowering<'_> {
         self.finish(ProxyKind::VirtualGateway, listeners, route_tables)
     }
 
-    fn gateway_listener(&self, spec: &VirtualGatewayListener, id: TableId, gateway: &VirtualGateway) -> Listener {
+    fn gateway_listener(
+        &self,
+        spec: &VirtualGatewayListener,
+        id: TableId,
+        accepts: Accepts,
+        gateway: &VirtualGateway,
+    ) -> Listener {
         let http = Http {
             direction: Direction::Ingress,
             protocol: protocol(spec.port_mapping.protocol),
@@ -88,6 +90,7 @@ impl Lowering<'_> {
             chains: vec![Chain {
                 port: id.port,
                 server_names: Vec::new(),
+                accepts,
                 network: Network::Http(http),
             }],
             otherwise: None,

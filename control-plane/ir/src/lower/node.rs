@@ -9,10 +9,9 @@ use ferromesh_model::resource::{
 };
 
 use super::service::timeouts;
-use super::{access_log, port, tcp, upstream, Lowering};
+use super::{access_log, port, tcp, Lowering};
 use crate::listener::{AccessLog, Chain, ClientAddress, Direction, Http, Listener, Network, Tcp, INGRESS_PORT};
 use crate::matcher::{Match, PathMatch};
-use crate::options::UnsupportedTls;
 use crate::proxy::Plugin;
 use crate::route::{Action, Domain, Forward, Label, Route, RouteTable, TableId, Target, VirtualHost};
 use crate::{Proxy, ProxyKind, Reporter};
@@ -76,17 +75,14 @@ impl Lowering<'_> {
                 );
                 continue;
             }
-            if upstream::speaks_tls(listener.tls.as_ref()) {
-                let what = format!("TLS on port {} is not implemented yet", mapping.port);
-                if self.options.tls == UnsupportedTls::Refuse {
-                    self.lint(&resource, format!("{what}: the port stays closed"));
-                    continue;
-                }
-                self.lint(&resource, format!("{what}: it is served in the clear"));
-            }
+            let tls = listener.tls.as_ref();
+            let Some(accepts) = self.accepts(&resource, mapping.port, mapping.protocol, tls) else {
+                continue;
+            };
             chains.push(Chain {
                 port: port(mapping.port),
                 server_names: Vec::new(),
+                accepts,
                 network: self.ingress_network(listener, log, tables),
             });
         }

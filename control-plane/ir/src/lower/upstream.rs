@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ferromesh_model::resource::{
-    DnsResponseType, HealthCheckPolicy, Listener, ListenerTls, ListenerTlsMode, PortMapping, PortProtocol,
-    ServiceDiscovery, VirtualNodeConnectionPool, VirtualNodeSpec,
+    DnsResponseType, HealthCheckPolicy, Listener, PortMapping, PortProtocol, ServiceDiscovery,
+    VirtualNodeConnectionPool, VirtualNodeSpec,
 };
 
 use super::{address_family, count, millis, port, Lowering};
@@ -26,11 +26,6 @@ pub struct Wanted {
     pub port: Option<i64>,
     /// Port and protocol that the client dialled.
     pub dialled: PortMapping,
-}
-
-/// Whether a listener's TLS settings mean that only TLS is accepted or offered.
-pub fn speaks_tls(tls: Option<&ListenerTls>) -> bool {
-    tls.is_some_and(|tls| tls.mode != ListenerTlsMode::Disabled)
 }
 
 impl Lowering<'_> {
@@ -93,7 +88,23 @@ impl Lowering<'_> {
             protocol: mapping.protocol,
             port: port(mapping.port),
         };
-        let discovery = self.discovery(node, spec, listener);
+        let (discovery, tls) = match self.towards(node, spec, listener) {
+            Ok(tls) => (self.discovery(node, spec, listener), tls),
+            Err(problem) if self.options.tls == UnsupportedTls::Refuse => {
+                self.lint(
+                    format!("virtualNode/{node}"),
+                    format!("{problem}: calls to it are answered with 503"),
+                );
+                (Discovery::Nowhere, None)
+            }
+            Err(problem) => {
+                self.lint(
+                    format!("virtualNode/{node}"),
+                    format!("{problem}: calls to it travel in the clear"),
+                );
+                (self.discovery(node, spec, listener), None)
+            }
+        };
         let mut cluster = self.plain_cluster(id.clone(), discovery, upstream_protocol(mapping.protocol));
         if let (Some(check), Discovery::Dns { hostname, .. }) = (&listener.health_check, &cluster.discovery) {
             cluster.health_check = Some(health_check(check, hostname, mapping.port));
@@ -104,27 +115,32 @@ impl Lowering<'_> {
             base_ejection: spec.base_ejection_duration.as_std().unwrap_or_default(),
             max_ejection_percent: count(spec.max_ejection_percent),
         });
-        // A cluster that another backend already had to close (TLS) stays closed.
-        let closed = self
-            .clusters
-            .get(&id)
-            .is_some_and(|known| known.discovery == Discovery::Nowhere);
-        if !closed {
-            self.clusters.insert(id.clone(), cluster);
+        cluster.tls = tls;
+        match self.clusters.get_mut(&id) {
+            // A cluster that another backend already had to close (TLS) stays closed.
+            Some(known) if known.discovery == Discovery::Nowhere => {}
+            Some(known) if known.tls != cluster.tls && cluster.discovery != Discovery::Nowhere => {
+                // One cluster cannot do both, and which of them is meant nobody can know.
+                known.discovery = Discovery::Nowhere;
+                known.tls = None;
+                known.health_check = None;
+                self.lint(
+                    format!("virtualNode/{node}"),
+                    format!(
+                        "backends of {} have different TLS policies for port {}: calls to it are answered with 503",
+                        self.name, mapping.port
+                    ),
+                );
+            }
+            _ => {
+                self.clusters.insert(id.clone(), cluster);
+            }
         }
         id
     }
 
     fn discovery(&mut self, node: &str, spec: &VirtualNodeSpec, listener: &Listener) -> Discovery {
         let resource = format!("virtualNode/{node}");
-        if speaks_tls(listener.tls.as_ref()) || self.backend_needs_tls {
-            let what = "TLS is not implemented yet";
-            if self.options.tls == UnsupportedTls::Refuse {
-                self.lint(resource, format!("{what}: calls to it are answered with 503"));
-                return Discovery::Nowhere;
-            }
-            self.lint(resource.clone(), format!("{what}: calls to it travel in the clear"));
-        }
         match &spec.service_discovery {
             Some(ServiceDiscovery::Dns(dns)) => Discovery::Dns {
                 hostname: dns.hostname.clone(),
@@ -158,6 +174,7 @@ impl Lowering<'_> {
             id,
             discovery,
             protocol,
+            tls: None,
             connect_timeout: EGRESS_CONNECT_TIMEOUT,
             limits: self.limits,
             retry_budget: self.options.retry_budget,
@@ -177,6 +194,7 @@ impl Lowering<'_> {
             id: id.clone(),
             discovery: Discovery::Static(SocketAddr::new(self.loopback(), port(mapping.port))),
             protocol: upstream_protocol(mapping.protocol),
+            tls: None,
             connect_timeout: INGRESS_CONNECT_TIMEOUT,
             limits: application_limits(self.options.limits, listener.connection_pool.as_ref()),
             retry_budget: None,

@@ -1,6 +1,6 @@
 //! One type on one stream: what the client subscribes to, what it holds, what it has not answered yet.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,12 +8,9 @@ use super::entry::{Accepted, Due, Entry};
 use super::plan::Plan;
 use super::request::{Rejection, Subscribe};
 use super::{Protocol, Response};
-use crate::resource::{Resource, SetVersion, Version};
+use crate::resource::{Resource, SetVersion};
 use crate::snapshot::{ResourceSet, Snapshot};
 use crate::type_url::{self, Stage};
-
-/// The name that subscribes to everything.
-const WILDCARD: &str = "*";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wildcard {
@@ -60,7 +57,7 @@ pub(crate) struct Channel {
     pub outstanding: Option<Outstanding>,
     last_nonce: Option<String>,
     /// The version that the client says it has, until it can be compared.
-    claim: Option<String>,
+    pub(super) claim: Option<String>,
     /// Whether the client waits for a response, be it empty.
     pub due: Due,
     /// The full state that the client has refused.
@@ -70,7 +67,7 @@ pub(crate) struct Channel {
     pub warming: bool,
     /// The state that the client has been brought to, as far as it goes; saves comparing again.
     pub settled: Option<SetVersion>,
-    asked_before: bool,
+    pub(super) asked_before: bool,
 }
 
 impl Channel {
@@ -177,160 +174,6 @@ impl Channel {
         }
         self.asked_before = true;
         answer.map(|outstanding| (outstanding, rejection))
-    }
-
-    /// A request that was sent before the client saw the last response: its answer to that one will
-    /// repeat whatever is asked here. Only that it has dropped something must be remembered, because it
-    /// may want it again by then.
-    fn on_stale_request(&mut self, names: &[String]) {
-        let names: HashSet<&str> = names.iter().map(String::as_str).collect();
-        for (_, entry) in self
-            .entries
-            .iter_mut()
-            .filter(|(name, e)| e.explicit && !names.contains(&***name))
-        {
-            entry.due = Due::Now;
-        }
-    }
-
-    fn subscribe_to(&mut self, version: String, names: Vec<String>, is_answer: bool) {
-        let is_first = !self.asked_before;
-        if is_first {
-            self.claim = Some(version);
-        }
-        let was = self.wildcard;
-        let names: HashSet<&str> = names.iter().map(String::as_str).collect();
-        self.wildcard = if names.contains(WILDCARD) {
-            Wildcard::Explicit
-        } else if names.is_empty()
-            && (is_first || was == Wildcard::Implied)
-            && type_url::is_wildcard_by_default(&self.type_url)
-        {
-            Wildcard::Implied
-        } else {
-            Wildcard::No
-        };
-        let mut changed = was != self.wildcard;
-        if self.wildcard != Wildcard::No && was == Wildcard::No {
-            self.due = Due::Now;
-        }
-        let dropped: Vec<Arc<str>> = self
-            .entries
-            .iter()
-            .filter(|(name, entry)| entry.explicit && !names.contains(&***name))
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in dropped {
-            self.unsubscribe(&name);
-            changed = true;
-        }
-        for name in names.into_iter().filter(|name| !name.is_empty() && *name != WILDCARD) {
-            if self.entries.get(name).is_some_and(|entry| entry.explicit) {
-                continue;
-            }
-            changed = true;
-            let covered = was != Wildcard::No && self.wildcard != Wildcard::No;
-            let entry = self.subscribe(name);
-            if !covered {
-                entry.due = Due::Now;
-            }
-        }
-        if self.wildcard == Wildcard::No && was != Wildcard::No {
-            self.entries.retain(|_, entry| entry.explicit);
-        }
-        if changed {
-            self.settled = None;
-        } else if !is_answer && self.warming {
-            self.warming = false;
-            self.settled = None;
-            self.entries.values_mut().for_each(|entry| entry.due = Due::Now);
-        }
-    }
-
-    fn subscribe_delta(
-        &mut self,
-        subscribe: Vec<String>,
-        unsubscribe: Vec<String>,
-        initial_versions: HashMap<String, String>,
-    ) {
-        let is_first = !self.asked_before;
-        if !subscribe.is_empty() || !unsubscribe.is_empty() {
-            self.settled = None;
-        }
-        for name in &unsubscribe {
-            if name == WILDCARD {
-                self.wildcard = Wildcard::No;
-                self.entries.retain(|_, entry| entry.explicit);
-            } else if self.entries.get(&**name).is_some_and(|entry| entry.explicit) {
-                self.unsubscribe(name);
-                // The client has forgotten the name, and the wildcard still covers it.
-                if let Some(entry) = self.entries.get_mut(&**name) {
-                    entry.due = Due::Now;
-                }
-            }
-        }
-        if is_first && subscribe.is_empty() && type_url::is_wildcard_by_default(&self.type_url) {
-            self.subscribe_to_all(Wildcard::Implied, &initial_versions);
-        }
-        for name in subscribe.iter().filter(|name| !name.is_empty()) {
-            if name == WILDCARD {
-                self.subscribe_to_all(Wildcard::Explicit, &initial_versions);
-            } else {
-                self.subscribe(name).due = Due::Now;
-            }
-        }
-        if is_first {
-            for (name, version) in initial_versions {
-                let accepted = Version::parse(&version).map_or(Accepted::Foreign, Accepted::Version);
-                if let Some(entry) = self.entries.get_mut(&*name) {
-                    entry.accepted = accepted;
-                    entry.due = Due::No;
-                } else if self.wildcard != Wildcard::No {
-                    self.entries.insert(
-                        name.into(),
-                        Entry {
-                            accepted,
-                            ..Entry::default()
-                        },
-                    );
-                }
-            }
-        }
-    }
-
-    fn subscribe_to_all(&mut self, wildcard: Wildcard, initial_versions: &HashMap<String, String>) {
-        if self.wildcard != Wildcard::No {
-            // Whoever subscribes again may have forgotten what it had.
-            self.entries.values_mut().for_each(|entry| entry.due = Due::Now);
-        }
-        self.wildcard = wildcard;
-        if initial_versions.is_empty() || self.asked_before {
-            self.due = Due::Now;
-        }
-    }
-
-    fn subscribe(&mut self, name: &str) -> &mut Entry {
-        let entry = self.entries.entry(name.into()).or_default();
-        if !entry.explicit {
-            entry.explicit = true;
-            self.names += 1;
-            self.name_bytes += name.len();
-        }
-        entry
-    }
-
-    fn unsubscribe(&mut self, name: &str) {
-        let Some(entry) = self.entries.get_mut(name) else {
-            return;
-        };
-        if entry.explicit {
-            entry.explicit = false;
-            self.names -= 1;
-            self.name_bytes -= name.len();
-        }
-        if self.wildcard == Wildcard::No {
-            self.entries.remove(name);
-        }
     }
 
     /// The first request on a stream tells what the client accepted on the stream before. Versions are

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ferromesh_model::resource::{Backend, ClientPolicy, EgressFilterType, PortMapping, PortProtocol, VirtualNodeSpec};
+use ferromesh_model::resource::{
+    Backend, ClientPolicy, ClientPolicyTls, EgressFilterType, PortMapping, PortProtocol, VirtualNodeSpec,
+};
 
 use crate::cluster::{ClusterId, Discovery, UpstreamProtocol};
 use crate::listener::{AccessLog, Chain, Direction, Listener, Network, Tcp, EGRESS_PORT};
@@ -10,6 +12,7 @@ use crate::lower::{gateway, port, Lowering};
 use crate::matcher::{Match, PathMatch};
 use crate::options::AwsEgress;
 use crate::route::{Action, Domain, Forward, Label, Route, RouteTable, TableId, Target, VirtualHost};
+use crate::tls::Accepts;
 use crate::Reporter;
 
 /// Port of the chains that let `*.amazonaws.com` and everything else out over TLS.
@@ -28,11 +31,11 @@ impl Lowering<'_> {
             .egress_filter
             .is_some_and(|filter| filter.r#type == EgressFilterType::AllowAll);
         let mut ports: BTreeMap<u16, EgressPort> = BTreeMap::new();
-        for (service, needs_tls) in backends(spec) {
-            self.backend_needs_tls = needs_tls;
+        for (service, policy) in backends(spec) {
+            self.client_policy = policy;
             self.backend(&service, &mut ports);
         }
-        self.backend_needs_tls = false;
+        self.client_policy = None;
 
         let mut chains = Vec::new();
         for (number, egress_port) in ports {
@@ -60,6 +63,7 @@ impl Lowering<'_> {
             chains.push(Chain {
                 port: number,
                 server_names: Vec::new(),
+                accepts: Accepts::AsItComes,
                 network,
             });
         }
@@ -82,6 +86,7 @@ impl Lowering<'_> {
             chains.push(Chain {
                 port: HTTPS,
                 server_names: vec!["*.amazonaws.com".into()],
+                accepts: Accepts::AsItComes,
                 network,
             });
         }
@@ -94,6 +99,7 @@ impl Lowering<'_> {
             chains.push(Chain {
                 port: HTTPS,
                 server_names: Vec::new(),
+                accepts: Accepts::AsItComes,
                 network: network.clone(),
             });
         }
@@ -243,21 +249,17 @@ enum EgressPort {
     Tcp(Tcp),
 }
 
-/// The backends in the order of the spec, each once, and whether they must be called over TLS.
-fn backends(spec: &VirtualNodeSpec) -> Vec<(String, bool)> {
-    let needs_tls = |policy: Option<&ClientPolicy>| policy.is_some_and(|policy| policy.tls.is_some());
-    let by_default = needs_tls(
-        spec.backend_defaults
-            .as_ref()
-            .and_then(|defaults| defaults.client_policy.as_ref()),
-    );
+/// The backends in the order of the spec, each once, with the TLS policy of calls to it: its own, else the default one.
+fn backends(spec: &VirtualNodeSpec) -> Vec<(String, Option<ClientPolicyTls>)> {
+    let tls = |policy: &ClientPolicy| policy.tls.clone();
+    let defaults = spec.backend_defaults.as_ref();
+    let by_default = defaults.and_then(|defaults| defaults.client_policy.as_ref());
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
     for Backend::VirtualService(backend) in &spec.backends {
         if seen.insert(&backend.virtual_service_name) {
-            let own = backend.client_policy.as_ref();
-            let needs = if own.is_some() { needs_tls(own) } else { by_default };
-            found.push((backend.virtual_service_name.clone(), needs));
+            let policy = backend.client_policy.as_ref().or(by_default);
+            found.push((backend.virtual_service_name.clone(), policy.and_then(tls)));
         }
     }
     found

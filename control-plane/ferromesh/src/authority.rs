@@ -1,0 +1,191 @@
+//! The built-in certificate authority: certificates for listeners whose resources name one by ARN.
+//!
+//! App Mesh exported such certificates from a certificate manager. Here there is none, so the control plane issues them
+//! itself: one for each ARN, kept in the data folder together with the authority's own key, so that a restart changes
+//! nothing. Clients trust them by the file `root.pem`.
+//!
+//! ```text
+//! DATA/certificates/root.key        the authority's key, mode 0600
+//! DATA/certificates/root.pem        its certificate: what clients may trust
+//! DATA/certificates/leaf/….json     one certificate with its key for each ARN, mode 0600
+//! ```
+//!
+//! Private keys go from here to the proxies that need them and nowhere else: nothing here prints them.
+
+mod leaf;
+mod private_file;
+mod root;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::{Path, PathBuf},
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        Mutex, PoisonError,
+    },
+    time::SystemTime,
+};
+
+use ferromesh_emit::Secrets;
+
+use leaf::{Leaf, Reason};
+use root::Root;
+
+/// What kept the authority from working.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorityError {
+    /// A file could not be read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
+    File {
+        /// `read`, `write` or `make`.
+        action: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file with a key that others may read, or write.
+    #[error("{} has mode {mode:03o}: a private key must be its owner's alone (chmod 600)", path.display())]
+    Exposed {
+        /// Which.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The authority's certificate is there and its key is not.
+    #[error("{} is there, but {} is not: restore the key, or remove the certificate to begin a new authority",
+        certificate.display(), key.display())]
+    KeyMissing {
+        /// Path of the certificate.
+        certificate: PathBuf,
+        /// Path of the key.
+        key: PathBuf,
+    },
+    /// The authority's key cannot be used.
+    #[error("{} holds no usable private key: {reason}", path.display())]
+    KeyDamaged {
+        /// Path of the key.
+        path: PathBuf,
+        /// Why.
+        reason: rcgen::Error,
+    },
+    /// A certificate could not be made.
+    #[error("cannot issue a certificate: {0}")]
+    Issue(#[from] rcgen::Error),
+}
+
+/// The authority, with its folder.
+pub struct Authority {
+    root: Root,
+    leaves: PathBuf,
+    served: Mutex<BTreeMap<String, Leaf>>,
+    /// Changes whenever certificates should be asked for again.
+    generation: AtomicU64,
+    /// Whether the last request could not be met.
+    owes: Mutex<bool>,
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authority")
+            .field("leaves", &self.leaves)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Authority {
+    /// Opens the authority in a folder, and makes folder, key and certificate if there are none yet.
+    ///
+    /// # Errors
+    /// A file cannot be read or written, or is no key, or is not its owner's alone.
+    pub fn open(folder: &Path, now: SystemTime) -> Result<Self, AuthorityError> {
+        let leaves = folder.join("leaf");
+        private_file::make_folder(folder)?;
+        private_file::make_folder(&leaves)?;
+        Ok(Self {
+            root: Root::open(folder, now)?,
+            leaves,
+            served: Mutex::default(),
+            generation: AtomicU64::new(0),
+            owes: Mutex::new(false),
+        })
+    }
+
+    /// The authority's certificate, PEM.
+    pub fn root(&self) -> &str {
+        self.root.certificate()
+    }
+
+    /// Certificates for some ARNs, each good for the names beside it, and the authority's own. One that is there already is
+    /// given again, unless it lacks a name or expires within 30 days.
+    ///
+    /// Blocks on files.
+    ///
+    /// # Errors
+    /// A file cannot be read or written.
+    pub fn secrets(
+        &self,
+        wanted: &BTreeMap<&str, &BTreeSet<String>>,
+        now: SystemTime,
+    ) -> Result<Secrets, AuthorityError> {
+        let certificates: Result<_, AuthorityError> = wanted
+            .iter()
+            .map(|(arn, names)| Ok(((*arn).to_owned(), self.certificate(arn, names, now)?)))
+            .collect();
+        *self.owes.lock().unwrap_or_else(PoisonError::into_inner) = certificates.is_err();
+        Ok(Secrets {
+            certificates: certificates?,
+            root: Some(self.root().to_owned()),
+        })
+    }
+
+    fn certificate(
+        &self,
+        arn: &str,
+        names: &BTreeSet<String>,
+        now: SystemTime,
+    ) -> Result<ferromesh_emit::Certificate, AuthorityError> {
+        // Held while the file is written: two requests for one ARN must not issue two certificates.
+        let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = match served.remove(arn) {
+            Some(leaf) => Some(leaf),
+            None => Leaf::read(&self.leaves, arn)?,
+        };
+        let leaf = match (Reason::to_issue(known.as_ref(), names, &self.root, now), known) {
+            (None, Some(leaf)) => leaf,
+            (reason, known) => {
+                let reason = reason.unwrap_or(Reason::NoneYet);
+                let leaf = Leaf::issue(arn, names, known, &self.root, now)?;
+                leaf.write(&self.leaves)?;
+                tracing::info!(
+                    arn,
+                    names = ?leaf.names(),
+                    reason = %reason,
+                    "certificate ARN is not imported: serving one issued by the built-in CA"
+                );
+                leaf
+            }
+        };
+        let certificate = leaf.certificate();
+        served.insert(arn.to_owned(), leaf);
+        Ok(certificate)
+    }
+
+    /// Begins a new generation if a certificate should be renewed, or could not be issued.
+    pub fn review(&self, now: SystemTime) {
+        let served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        let owes = *self.owes.lock().unwrap_or_else(PoisonError::into_inner);
+        if owes || served.values().any(|leaf| leaf.expires_soon(now)) {
+            self.generation.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A number that changes when certificates should be asked for again.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests;
