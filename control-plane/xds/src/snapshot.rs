@@ -96,6 +96,9 @@ impl ResourceSet {
     }
 }
 
+/// The type URL and the name of what is referred to.
+pub(crate) type Target = (Arc<str>, Arc<str>);
+
 /// What one proxy shall have. Made by [`Snapshot::seal`].
 ///
 /// ```
@@ -113,7 +116,7 @@ impl ResourceSet {
 #[derive(Debug, Default)]
 pub struct Snapshot {
     sets: BTreeMap<Arc<str>, ResourceSet>,
-    references: HashMap<Arc<str>, Vec<(Arc<str>, Arc<str>)>>,
+    references: HashMap<Arc<str>, Vec<Target>>,
 }
 
 static NO_RESOURCES: ResourceSet = ResourceSet {
@@ -159,7 +162,7 @@ impl Snapshot {
             set.by_name.insert(name, resource);
         }
 
-        let mut by_referrer: HashMap<Arc<str>, Vec<(Arc<str>, Arc<str>)>> = HashMap::new();
+        let mut by_referrer: HashMap<Arc<str>, Vec<Target>> = HashMap::new();
         for Reference { type_url, name, from } in references {
             if sets.get(&type_url).and_then(|set| set.get(&name)).is_none() {
                 return Err(SealError::Unresolved { type_url, name, from });
@@ -212,7 +215,7 @@ impl Snapshot {
     }
 
     /// `(type URL, name)` of everything that the resources named `from` refer to.
-    pub(crate) fn references_of(&self, from: &str) -> &[(Arc<str>, Arc<str>)] {
+    pub(crate) fn references_of(&self, from: &str) -> &[Target] {
         self.references.get(from).map_or(&[], Vec::as_slice)
     }
 

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use crate::node::NodeInfo;
 use crate::resource::Resource;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, Target};
 use crate::type_url;
 
 use channel::Channel;
@@ -129,7 +129,7 @@ pub struct Stream {
     snapshot: Option<Arc<Snapshot>>,
     nonces: u64,
     /// What has to be sent again for a changed parent, of types not subscribed to yet (delta).
-    rewarm: Vec<(Arc<str>, Arc<str>)>,
+    rewarm: Vec<Target>,
 }
 
 impl Stream {

@@ -47,7 +47,7 @@ pub use host::{encoded, Host, Level, MetricType, Status};
 #[cfg(feature = "sdk")]
 #[doc(hidden)]
 pub use proxy_wasm;
-pub use worker::Worker;
+pub use worker::{Worker, MAX_STREAMS};
 
 /// Makes a crate a filter module that runs these features, on the public SDK, whose dispatcher exports
 /// every callback of the ABI.

@@ -49,7 +49,7 @@ impl Config {
 
 impl Default for Config {
     /// No configuration, a new clock, seed 1, log level info as Envoy's own, 200 million of fuel (about a
-    /// second of a loop), 64 MiB of memory as the modules declare.
+    /// second of a loop), 16 MiB of memory as the modules declare.
     fn default() -> Self {
         Self {
             plugin: Vec::new(),
@@ -62,7 +62,7 @@ impl Default for Config {
             environment: Vec::new(),
             log_level: Level::Info,
             fuel: 200_000_000,
-            memory: 64 << 20,
+            memory: 16 << 20,
         }
     }
 }

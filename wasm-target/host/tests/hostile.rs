@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use ferromesh_wasm_host::{Clock, Config, EndOfStream, Engine, Headers, Module, Stream, Trap, Vm};
 
+/// The step in which wasm memory grows, in bytes.
+const PAGE: usize = 64 << 10;
+
 const FILTERS: [&str; 4] = ["canary", "retry", "observability", "mesh"];
 
 /// A policy in which every feature has something to decide.
@@ -229,9 +232,10 @@ fn streams_that_come_and_go_leave_no_memory_behind() {
         let module = load::module(&engine, filter);
         let clock = Clock::new();
         let mut vm = start(&module, &clock);
-        // Measured: all caches are full and memory stands still after 6000 streams.
+        // Measured: all caches are full after 6000 streams; fragments may still take one page more, and then
+        // memory stands still for at least 100 000 streams.
         let mut size_after_warming = 0;
-        for round in 0..12_000u32 {
+        for round in 0..14_000u32 {
             let stream = vm.open_stream().unwrap();
             // Another route, and so a policy to compile and labels to count under, with every request.
             stream.set_property(&mut vm, &["xds", "route_name"], format!("r#{round}"));
@@ -252,7 +256,9 @@ fn streams_that_come_and_go_leave_no_memory_behind() {
                 size_after_warming = vm.memory_size();
             }
         }
-        assert_eq!(vm.memory_size(), size_after_warming, "{filter}.wasm grows");
+        // The smallest thing that each of 6000 streams could leave behind takes 16 bytes: more than a page.
+        let grown = vm.memory_size() - size_after_warming;
+        assert!(grown <= PAGE, "{filter}.wasm grows by {grown} bytes");
         // 1000 sets of labels and one for all others, each with at most four metrics.
         let metrics = vm.metrics().len();
         assert!(metrics <= 4 * 1001, "{filter}.wasm defines {metrics} metrics");

@@ -31,7 +31,7 @@ const PROFILE: &str = "wasm";
 
 /// The most that one VM of a filter may take, in bytes: without a declared maximum only V8's limit of
 /// 1 GiB per VM and worker holds, and Envoy's overload manager does not see wasm memory.
-const MAX_MEMORY: u64 = 64 << 20;
+const MAX_MEMORY: u64 = 16 << 20;
 
 /// The biggest module that is accepted, in bytes. Envoy compiles it on its main thread at start, at
 /// about 1.3 ms for each KiB.

@@ -38,7 +38,7 @@ pub(super) struct Connection {
 
 /// What has come to pass.
 enum Turn {
-    Request(Result<Option<Request>, Status>),
+    Request(Result<Option<Box<Request>>, Status>),
     Snapshot(Result<(), watch::error::RecvError>),
     Drain,
     Time,
@@ -126,7 +126,7 @@ impl Connection {
                 drop(drain);
                 Turn::Drain
             }
-            request = self.requests.next(), if may_read_at.is_none() => Turn::Request(request),
+            request = self.requests.next(), if may_read_at.is_none() => Turn::Request(request.map(|r| r.map(Box::new))),
             changed = changed(&mut self.snapshots) => Turn::Snapshot(changed),
             () = until(deadline) => Turn::Time,
         };
@@ -136,7 +136,7 @@ impl Connection {
                 // The client has closed its side, or is gone: nobody would answer any more.
                 let request = request?.ok_or_else(|| Status::ok(""))?;
                 self.allowance.spend(now);
-                self.on_request(request, now)
+                self.on_request(*request, now)
             }
             Turn::Snapshot(Ok(())) => {
                 self.take_snapshot();

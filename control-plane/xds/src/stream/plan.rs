@@ -62,7 +62,7 @@ impl Channel {
         for (_, entry, resource) in self.pairs(target) {
             if let Some(resource) = resource {
                 asked |= entry.is_some_and(|e| e.due == Due::Now);
-                let news = entry.map_or(true, |e| !e.has(resource));
+                let news = entry.is_none_or(|e| !e.has(resource));
                 differs |= news || entry.is_some_and(|e| e.due == Due::InTurn);
                 held_back |= news && blocked(resource);
                 plan.resources.push(resource.clone());
@@ -108,7 +108,7 @@ impl Channel {
             let due = entry.map_or(Due::No, |e| e.due);
             match (resource, entry) {
                 (Some(resource), _) => {
-                    let news = entry.map_or(true, |e| e.wants(resource));
+                    let news = entry.is_none_or(|e| e.wants(resource));
                     let now = (due == Due::Now && turn.asks) || (asked_for_all && news);
                     let in_turn = turn.changes && (news || due != Due::No) && !blocked(resource);
                     if !(now || in_turn) {

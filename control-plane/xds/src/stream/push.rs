@@ -7,7 +7,7 @@ use super::entry::Due;
 use super::plan::{Plan, Turn};
 use super::{Protocol, Response, Stream};
 use crate::resource::Resource;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, Target};
 use crate::type_url::{self, Stage};
 
 impl Stream {
@@ -130,7 +130,7 @@ impl Stream {
         // A filter configuration is shared by the old and the new listener, and may be large.
         let sent_again = |t: &str| children.contains(&t) && t != type_url::EXTENSION;
         for parent in changed.iter().filter(|_| !children.is_empty()) {
-            let mut names: Vec<(Arc<str>, Arc<str>)> = snapshot
+            let mut names: Vec<Target> = snapshot
                 .references_of(parent.name())
                 .iter()
                 .filter(|(t, _)| sent_again(t))

@@ -4,6 +4,7 @@
 //! change, names come and go, messages are delivered late, answers are acknowledgements or rejections,
 //! streams break. The rules that must hold at every step are in [`peer`].
 
+mod convergence;
 mod peer;
 mod world;
 

@@ -5,7 +5,7 @@ mod host;
 
 use std::time::Duration;
 
-use ferromesh_guest::{Features, Level, Status, Worker};
+use ferromesh_guest::{Features, Level, Status, Worker, MAX_STREAMS};
 use ferromesh_policy::observability::MAX_SERIES;
 use ferromesh_policy::vectors::{HeaderValue, Metric};
 use ferromesh_policy::{Property, View};
@@ -176,6 +176,24 @@ fn policies_stay_bounded_when_route_names_come_and_go() {
     assert!(!host.take_calls().0.iter().any(|read| read.ends_with("policy")));
     worker.on_tick(&host);
     assert!(host.metrics.borrow().len() <= 4 * (MAX_SERIES + 6));
+}
+
+#[test]
+fn streams_beyond_the_limit_go_on_without_the_filter_until_others_end() {
+    let host = with_route("r#1", POLICY);
+    let mut worker = configured(&host);
+    let limit = u32::try_from(MAX_STREAMS).unwrap();
+    for context in 2..limit + 3 {
+        worker.on_context_create(context, ROOT);
+    }
+    let last = limit + 2;
+    worker.on_request_headers(&host, last);
+    worker.on_delete(&host, last);
+    assert_eq!(host.take_calls(), (vec![], vec![]));
+    worker.on_delete(&host, 2);
+    worker.on_context_create(last + 1, ROOT);
+    worker.on_request_headers(&host, last + 1);
+    assert!(host.take_calls().1.contains(&"x-ferromesh-pick".to_owned()));
 }
 
 #[test]
