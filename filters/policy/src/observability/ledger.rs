@@ -15,6 +15,8 @@ pub const UNKNOWN_TARGET: &str = "unknown";
 
 /// Cells of all blocks together: half a megabyte.
 const MAX_CELLS: usize = 64 * 1024;
+/// Bytes of the names of all blocks together; each is kept twice.
+const MAX_NAME_BYTES: usize = 1 << 20;
 /// Samples that may wait for a tick: a megabyte.
 const MAX_PENDING_SAMPLES: usize = 64 * 1024;
 const OTHER: &str = "other";
@@ -82,6 +84,7 @@ pub struct Ledger {
     index: BTreeMap<String, Block>,
     blocks: Vec<BlockCells>,
     cells: usize,
+    name_bytes: usize,
     series: Vec<Series>,
     others: [Option<usize>; ResponseClass::COUNT],
     changed: Vec<usize>,
@@ -109,9 +112,10 @@ impl Ledger {
             return Some(*block);
         }
         let cells = (targets.len() + 1) * ResponseClass::COUNT;
-        if self.cells + cells > MAX_CELLS {
+        if self.cells + cells > MAX_CELLS || self.name_bytes + key.len() > MAX_NAME_BYTES {
             return None;
         }
+        self.name_bytes += key.len();
         let block = Block {
             index: self.blocks.len(),
         };
