@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, process::Command, time::Duration};
 
-use anyhow::{anyhow, Context, Result};
+use anyhow::{Context, Result};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -76,22 +76,18 @@ impl Admin {
             .collect())
     }
 
-    /// The address that a listener is bound to, for listeners configured on port 0.
+    /// The address that a listener is bound to, for listeners configured on port 0. Waits for it: Envoy is live a
+    /// moment before its workers listen.
     pub async fn listener(&self, name: &str) -> Result<String> {
-        let text = self.get("/listeners?format=json").await?;
-        let listeners: Value = serde_json::from_str(&text)?;
-        let found = listeners["listener_statuses"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .find(|listener| listener["name"] == name)
-            .ok_or_else(|| anyhow!("no listener {name} in {text}"))?;
-        let address = &found["local_address"]["socket_address"];
-        Ok(format!(
-            "{}:{}",
-            address["address"].as_str().unwrap_or_default(),
-            address["port_value"]
-        ))
+        eventually(&format!("listener {name} is bound"), PATIENCE, async || {
+            let listeners: Value = serde_json::from_str(&self.get("/listeners?format=json").await.ok()?).ok()?;
+            let all = listeners["listener_statuses"].as_array()?;
+            let found = all.iter().find(|listener| listener["name"] == name)?;
+            let address = &found["local_address"]["socket_address"];
+            let port = address["port_value"].as_u64().filter(|port| *port != 0)?;
+            Some(format!("{}:{port}", address["address"].as_str()?))
+        })
+        .await
     }
 }
 
