@@ -1,3 +1,3 @@
 //! Canary, alone in one module: which of a route's weighted targets gets a request.
 
-ferromesh_guest::module!(ferromesh_guest::Features::CANARY, request only);
+ferromesh_guest::module!(ferromesh_guest::Features::CANARY);

@@ -4,9 +4,10 @@
 
 use std::time::Duration;
 
-use ferromesh_policy::{Property, View};
+use ferromesh_policy::rate_limit::{Shared, SharedRead, SharedWrite};
+use ferromesh_policy::{Property, Reply, View, Write};
 
-use crate::codes::{PLUGIN_CONFIGURATION, REQUEST_HEADERS, RESPONSE_HEADERS};
+use crate::codes::{PLUGIN_CONFIGURATION, REQUEST_HEADERS, REQUEST_STREAM, RESPONSE_HEADERS};
 use crate::exports::SCRATCH;
 use crate::host::{encoded, Host, Level, MetricType, Status};
 use crate::wasi;
@@ -31,7 +32,35 @@ extern "C" {
         value: *const u8,
         value_size: usize,
     ) -> u32;
+    fn proxy_add_header_map_value(
+        map: u32,
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
     fn proxy_remove_header_map_value(map: u32, key: *const u8, key_size: usize) -> u32;
+    fn proxy_send_local_response(
+        status: u32,
+        details: *const u8,
+        details_size: usize,
+        body: *const u8,
+        body_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        grpc_status: i32,
+    ) -> u32;
+    fn proxy_continue_stream(stream: u32) -> u32;
+    fn proxy_set_effective_context(context: u32) -> u32;
+    fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
+    fn proxy_get_shared_data(
+        key: *const u8,
+        key_size: usize,
+        data: *mut *const u8,
+        size: *mut usize,
+        cas: *mut u32,
+    ) -> u32;
+    fn proxy_set_shared_data(key: *const u8, key_size: usize, value: *const u8, value_size: usize, cas: u32) -> u32;
     fn proxy_define_metric(kind: MetricType, name: *const u8, name_size: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
     fn proxy_record_metric(id: u32, value: u64) -> u32;
@@ -55,17 +84,19 @@ impl Imports {
 
     /// Runs a call that returns data in memory from [`SCRATCH`].
     fn read(&self, call: impl FnOnce(*mut *const u8, *mut usize) -> u32) -> Option<&[u8]> {
+        self.read_or(call).ok()
+    }
+
+    fn read_or(&self, call: impl FnOnce(*mut *const u8, *mut usize) -> u32) -> Result<&[u8], Status> {
         let mut data: *const u8 = std::ptr::null();
         let mut size: usize = 0;
-        if Status(call(&mut data, &mut size)) != Status::OK {
-            return None;
-        }
+        done(call(&mut data, &mut size))?;
         if data.is_null() || size == 0 {
-            return Some(&[]);
+            return Ok(&[]);
         }
         // SAFETY: the host allocated `size` bytes there through `proxy_on_memory_allocate`, wrote them, and
         // they stay until the next callback begins, which this borrow does not outlive.
-        Some(unsafe { std::slice::from_raw_parts(data, size) })
+        Ok(unsafe { std::slice::from_raw_parts(data, size) })
     }
 
     fn header(&self, map: u32, name: &str) -> Option<&[u8]> {
@@ -73,14 +104,14 @@ impl Imports {
         self.read(|data, size| unsafe { proxy_get_header_map_value(map, name.as_ptr(), name.len(), data, size) })
     }
 
-    fn write_header(&self, map: u32, name: &str, value: Option<&[u8]>) -> Result<(), Status> {
+    fn write_header(&self, map: u32, name: &str, write: Write<'_>) -> Result<(), Status> {
+        let (key, size) = (name.as_ptr(), name.len());
         // SAFETY: pointers and sizes of live values.
         done(unsafe {
-            match value {
-                Some(value) => {
-                    proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len())
-                }
-                None => proxy_remove_header_map_value(map, name.as_ptr(), name.len()),
+            match write {
+                Write::Set(value) => proxy_replace_header_map_value(map, key, size, value.as_ptr(), value.len()),
+                Write::Add(value) => proxy_add_header_map_value(map, key, size, value.as_ptr(), value.len()),
+                Write::Remove => proxy_remove_header_map_value(map, key, size),
             }
         })
     }
@@ -111,9 +142,38 @@ impl View for Imports {
     }
 }
 
+impl Shared for Imports {
+    type Value<'a> = &'a [u8];
+
+    fn get(&self, key: &[u8]) -> SharedRead<&[u8]> {
+        let mut cas = 0;
+        // SAFETY: pointers and sizes of live values.
+        let read =
+            self.read_or(|data, size| unsafe { proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &mut cas) });
+        match read {
+            Ok(value) => SharedRead::Found(value, cas),
+            Err(Status::NOT_FOUND) => SharedRead::Absent,
+            Err(_) => SharedRead::Refused,
+        }
+    }
+
+    fn set(&self, key: &[u8], value: &[u8], cas: u32) -> SharedWrite {
+        // SAFETY: pointers and sizes of live values.
+        match Status(unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas) }) {
+            Status::OK => SharedWrite::Written,
+            Status::CAS_MISMATCH => SharedWrite::Mismatch,
+            _ => SharedWrite::Refused,
+        }
+    }
+}
+
 impl Host for Imports {
-    fn now(&self) -> Duration {
-        wasi::now()
+    fn monotonic(&self) -> Duration {
+        wasi::monotonic()
+    }
+
+    fn unix(&self) -> Duration {
+        wasi::unix()
     }
 
     fn seed(&self) -> u64 {
@@ -138,12 +198,44 @@ impl Host for Imports {
         done(unsafe { proxy_set_tick_period_milliseconds(millis) })
     }
 
-    fn write_request_header(&self, name: &str, value: Option<&[u8]>) -> Result<(), Status> {
-        self.write_header(REQUEST_HEADERS, name, value)
+    fn write_request_header(&self, name: &str, write: Write<'_>) -> Result<(), Status> {
+        self.write_header(REQUEST_HEADERS, name, write)
     }
 
-    fn write_response_header(&self, name: &str, value: Option<&[u8]>) -> Result<(), Status> {
-        self.write_header(RESPONSE_HEADERS, name, value)
+    fn write_response_header(&self, name: &str, write: Write<'_>) -> Result<(), Status> {
+        self.write_header(RESPONSE_HEADERS, name, write)
+    }
+
+    fn reply(&self, reply: &Reply<'_>, headers: &[u8]) -> Result<(), Status> {
+        let grpc_status = reply.grpc_status.map_or(-1, i32::from);
+        // SAFETY: pointers and sizes of live values.
+        done(unsafe {
+            proxy_send_local_response(
+                u32::from(reply.status),
+                reply.reason.as_ptr(),
+                reply.reason.len(),
+                reply.reason.as_ptr(),
+                reply.reason.len(),
+                headers.as_ptr(),
+                headers.len(),
+                grpc_status,
+            )
+        })
+    }
+
+    fn enter(&self, context: u32) -> Result<(), Status> {
+        // SAFETY: no pointers.
+        done(unsafe { proxy_set_effective_context(context) })
+    }
+
+    fn resume(&self) -> Result<(), Status> {
+        // SAFETY: no pointers.
+        done(unsafe { proxy_continue_stream(REQUEST_STREAM) })
+    }
+
+    fn set_property(&self, path: &[u8], value: &[u8]) -> Result<(), Status> {
+        // SAFETY: pointers and sizes of live values.
+        done(unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) })
     }
 
     fn define_metric(&self, kind: MetricType, name: &str) -> Result<u32, Status> {

@@ -7,6 +7,7 @@ use ferromesh_policy::mesh::Features;
 use crate::abi::Imports;
 use crate::codes;
 use crate::scratch::Scratch;
+use crate::worker::Action;
 use crate::Worker;
 
 /// The answer to a headers callback: the stream goes on.
@@ -55,8 +56,11 @@ pub fn on_tick(_: u32) {
 }
 
 /// `proxy_on_request_headers`.
-pub fn on_request_headers(context: u32) {
-    run(|worker, host| worker.on_request_headers(host, context));
+pub fn on_request_headers(context: u32) -> u32 {
+    match run(|worker, host| worker.on_request_headers(host, context)) {
+        Some(Action::Pause) => codes::PAUSE,
+        Some(Action::Continue) | None => CONTINUE,
+    }
 }
 
 /// `proxy_on_response_headers`.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use ferromesh_policy::{Property, View};
+use ferromesh_policy::rate_limit::Shared;
+use ferromesh_policy::{Property, Reply, View, Write};
 
 /// What the host answered (proxy-wasm ABI 0.2.1, `proxy_status_t`); numbers it does not list included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,8 @@ impl Status {
     pub const OK: Self = Self(0);
     /// There is no such value.
     pub const NOT_FOUND: Self = Self(1);
+    /// Somebody else wrote in between.
+    pub const CAS_MISMATCH: Self = Self(8);
 }
 
 /// How grave a log line is (proxy-wasm ABI 0.2.1, `proxy_log_level_t`), as far as this crate writes any.
@@ -44,14 +47,20 @@ pub const fn encoded(property: Property) -> &'static [u8] {
         Property::SourceAddress => b"source\0address",
         Property::ClusterName => b"xds\0cluster_name",
         Property::AttemptCount => b"upstream\0request_attempt_count",
+        Property::PeerIdentity => b"connection\0uri_san_peer_certificate",
+        Property::GrpcStatus => b"response\0grpc_status",
+        Property::RequestBytes => b"request\0total_size",
+        Property::ResponseBytes => b"response\0total_size",
     }
 }
 
 /// A host, as the [`Worker`](crate::Worker) sees it. Reads of a stream are those of [`View`]; they and the writes of
-/// headers are about the stream whose callback runs.
-pub trait Host: View {
-    /// Monotonic time since any fixed moment.
-    fn now(&self) -> Duration;
+/// headers are about the stream whose callback runs, or that was [entered](Host::enter).
+pub trait Host: View + Shared {
+    /// Monotonic time since any fixed moment, the same clock for all workers.
+    fn monotonic(&self) -> Duration;
+    /// The wall clock, since 1970-01-01 UTC.
+    fn unix(&self) -> Duration;
     /// Random bytes for the VM's seed.
     fn seed(&self) -> u64;
     /// Writes a log line.
@@ -60,10 +69,18 @@ pub trait Host: View {
     fn plugin_configuration(&self, size: usize) -> Option<Vec<u8>>;
     /// Asks for ticks.
     fn set_tick_period(&self, period: Duration) -> Result<(), Status>;
-    /// Replaces (or removes, with `None`) all values of a request header.
-    fn write_request_header(&self, name: &str, value: Option<&[u8]>) -> Result<(), Status>;
-    /// Replaces (or removes, with `None`) all values of a response header.
-    fn write_response_header(&self, name: &str, value: Option<&[u8]>) -> Result<(), Status>;
+    /// Writes a request header.
+    fn write_request_header(&self, name: &str, write: Write<'_>) -> Result<(), Status>;
+    /// Writes a response header.
+    fn write_response_header(&self, name: &str, write: Write<'_>) -> Result<(), Status>;
+    /// Answers the request. `headers` are the reply's in the ABI's form.
+    fn reply(&self, reply: &Reply<'_>, headers: &[u8]) -> Result<(), Status>;
+    /// Makes another stream the one that calls are about, outside of its own callbacks.
+    fn enter(&self, context: u32) -> Result<(), Status>;
+    /// Lets a request go on that was held.
+    fn resume(&self) -> Result<(), Status>;
+    /// Sets a property of the stream; Envoy keeps it as filter state under `wasm.` and the path.
+    fn set_property(&self, path: &[u8], value: &[u8]) -> Result<(), Status>;
     /// Defines a metric.
     fn define_metric(&self, kind: MetricType, name: &str) -> Result<u32, Status>;
     /// Adds to a counter.

@@ -34,6 +34,7 @@ mod codes;
 #[cfg(all(target_arch = "wasm32", not(feature = "sdk")))]
 pub mod exports;
 mod host;
+mod pairs;
 #[cfg(any(all(target_arch = "wasm32", not(feature = "sdk")), test))]
 mod scratch;
 #[cfg(all(target_arch = "wasm32", feature = "sdk"))]
@@ -47,34 +48,39 @@ pub use host::{encoded, Host, Level, MetricType, Status};
 #[cfg(feature = "sdk")]
 #[doc(hidden)]
 pub use proxy_wasm;
-pub use worker::{Worker, MAX_STREAMS};
+pub use worker::{Action, Worker, MAX_STREAMS};
 
 /// Makes a crate a filter module that runs these features, on the public SDK, whose dispatcher exports
 /// every callback of the ABI.
 #[cfg(feature = "sdk")]
 #[macro_export]
 macro_rules! module {
-    ($features:expr $(, request only)?) => {
+    ($features:expr $(, lean)?) => {
         #[cfg(target_arch = "wasm32")]
         $crate::proxy_wasm::main! {{ $crate::sdk::start($features); }}
     };
 }
 
-/// Makes a crate a filter module that runs these features.
-///
-/// The callbacks of responses and ends are always exported, except for `canary`, whose work is done with
-/// the request.
+/// Makes a crate a filter module that runs these features; `lean`: without the callback of responses, so
+/// for [`Features::MESH_LEAN`] alone.
 #[cfg(not(feature = "sdk"))]
 #[macro_export]
 macro_rules! module {
     ($features:expr) => {
-        $crate::module!(@request $features);
-        $crate::module!(@response);
+        $crate::module!($features, lean);
+
+        #[cfg(target_arch = "wasm32")]
+        mod response_callback {
+            use $crate::exports;
+
+            #[no_mangle]
+            extern "C" fn proxy_on_response_headers(context: u32, _: usize, _: u32) -> u32 {
+                exports::on_response_headers(context);
+                exports::CONTINUE
+            }
+        }
     };
-    ($features:expr, request only) => {
-        $crate::module!(@request $features);
-    };
-    (@request $features:expr) => {
+    ($features:expr, lean) => {
         #[cfg(target_arch = "wasm32")]
         mod callbacks {
             use $crate::exports;
@@ -114,30 +120,17 @@ macro_rules! module {
 
             #[no_mangle]
             extern "C" fn proxy_on_request_headers(context: u32, _: usize, _: u32) -> u32 {
-                exports::on_request_headers(context);
-                exports::CONTINUE
-            }
-
-            #[no_mangle]
-            extern "C" fn proxy_on_delete(context: u32) {
-                exports::on_delete(context);
-            }
-        }
-    };
-    (@response) => {
-        #[cfg(target_arch = "wasm32")]
-        mod response_callbacks {
-            use $crate::exports;
-
-            #[no_mangle]
-            extern "C" fn proxy_on_response_headers(context: u32, _: usize, _: u32) -> u32 {
-                exports::on_response_headers(context);
-                exports::CONTINUE
+                exports::on_request_headers(context)
             }
 
             #[no_mangle]
             extern "C" fn proxy_on_log(context: u32) {
                 exports::on_log(context);
+            }
+
+            #[no_mangle]
+            extern "C" fn proxy_on_delete(context: u32) {
+                exports::on_delete(context);
             }
         }
     };

@@ -79,8 +79,10 @@ impl Context for Stream {}
 
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
-        run(|worker| worker.on_request_headers(&Hostcalls, self.id));
-        Action::Continue
+        match run(|worker| worker.on_request_headers(&Hostcalls, self.id)) {
+            Some(crate::Action::Pause) => Action::Pause,
+            Some(crate::Action::Continue) | None => Action::Continue,
+        }
     }
 
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {

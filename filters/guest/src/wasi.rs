@@ -1,10 +1,11 @@
-//! The two WASI calls that the policy's arguments come from: proxy-wasm has neither a monotonic clock nor
+//! The WASI calls that the policy's arguments come from: proxy-wasm has neither a monotonic clock nor
 //! randomness.
 //!
 //! Source: WASI snapshot preview 1.
 
 use std::time::Duration;
 
+const CLOCK_REALTIME: u32 = 0;
 const CLOCK_MONOTONIC: u32 = 1;
 
 #[link(wasm_import_module = "wasi_snapshot_preview1")]
@@ -14,10 +15,19 @@ extern "C" {
 }
 
 /// Monotonic time.
-pub(crate) fn now() -> Duration {
+pub(crate) fn monotonic() -> Duration {
+    time(CLOCK_MONOTONIC)
+}
+
+/// The wall clock.
+pub(crate) fn unix() -> Duration {
+    time(CLOCK_REALTIME)
+}
+
+fn time(clock: u32) -> Duration {
     let mut nanos = 0;
     // SAFETY: the pointer is to a live value. A host without the clock leaves 0: time stands still.
-    let _ = unsafe { clock_time_get(CLOCK_MONOTONIC, 0, &mut nanos) };
+    let _ = unsafe { clock_time_get(clock, 0, &mut nanos) };
     Duration::from_nanos(nanos)
 }
 
@@ -29,5 +39,5 @@ pub(crate) fn seed() -> u64 {
         return u64::from_le_bytes(bytes);
     }
     // No randomness: the clock at least tells one start from another.
-    u64::try_from(now().as_nanos()).unwrap_or(0)
+    u64::try_from(monotonic().as_nanos()).unwrap_or(0)
 }

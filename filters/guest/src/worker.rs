@@ -1,18 +1,26 @@
 //! The contexts of one VM: plugins (root contexts) and streams, and what becomes of each callback.
 
+mod delays;
+
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::time::Duration;
 
 use ferromesh_policy::mesh::Features;
-use ferromesh_policy::observability::{MetricKind, Sink};
-use ferromesh_policy::{Exchange, Plugin, Violation, Vm};
+use ferromesh_policy::observability::{access_log, MetricKind, Sink};
+use ferromesh_policy::{Exchange, Flow, Now, Plugin, Reply, Violation, Vm};
 
 use crate::host::{Host, Level, MetricType};
+use crate::pairs;
+use delays::Delays;
 
 /// Streams that one VM, and so one of Envoy's workers, has a state for at the same time; 7/8 of a power of two,
 /// where a hash map grows. Measured: 5 MiB, which together with the bounded caches stays below the memory
 /// that modules declare.
 pub const MAX_STREAMS: usize = 28_672;
+
+/// The time between two ticks where a stream waits: how much longer than asked for it may wait.
+const SHORTEST_TICK: Duration = Duration::from_millis(1);
 
 /// The longest log line, in bytes.
 const MAX_LINE: usize = 1_000;
@@ -24,6 +32,23 @@ pub struct Worker {
     vm: Option<Vm>,
     plugins: Vec<(u32, Option<Plugin>)>,
     streams: HashMap<u32, Stream, BuildHasherDefault<ContextHasher>>,
+    delays: Delays,
+    /// From the monotonic clock to the wall clock, as of the last tick: one call for each request is enough.
+    unix_offset: Duration,
+    flush_period: Duration,
+    flushed: Duration,
+    tick_period: Duration,
+    /// A reply's headers in the ABI's form.
+    pairs: Vec<u8>,
+}
+
+/// What becomes of a stream after a callback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It goes on.
+    Continue,
+    /// It was answered, or waits.
+    Pause,
 }
 
 #[derive(Debug)]
@@ -41,7 +66,27 @@ impl Worker {
             vm: None,
             plugins: Vec::new(),
             streams: HashMap::default(),
+            delays: Delays::default(),
+            unix_offset: Duration::ZERO,
+            flush_period: Duration::ZERO,
+            flushed: Duration::ZERO,
+            tick_period: Duration::ZERO,
+            pairs: Vec::new(),
         }
+    }
+
+    fn now(&self, host: &impl Host) -> Now {
+        let monotonic = host.monotonic();
+        Now {
+            monotonic,
+            unix: monotonic.saturating_add(self.unix_offset),
+        }
+    }
+
+    fn set_clock(&mut self, host: &impl Host) -> Duration {
+        let monotonic = host.monotonic();
+        self.unix_offset = host.unix().saturating_sub(monotonic);
+        monotonic
     }
 
     /// A context exists from now on: a plugin's (`parent` 0), or a stream's. A stream beyond [`MAX_STREAMS`], or one
@@ -64,6 +109,7 @@ impl Worker {
 
     /// A plugin's configuration, the first or a new one; whether it is in effect.
     pub fn on_configure(&mut self, host: &impl Host, context: u32, size: usize) -> bool {
+        self.set_clock(host);
         let Some((_, place)) = self.plugins.iter_mut().find(|(id, _)| *id == context) else {
             return false;
         };
@@ -72,7 +118,9 @@ impl Worker {
         let vm = self.vm.get_or_insert_with(|| Vm::new(host.seed()));
         match Plugin::configure(&json, self.features, vm) {
             Ok(plugin) => {
-                if let Err(status) = host.set_tick_period(plugin.flush_period()) {
+                self.flush_period = plugin.flush_period();
+                self.tick_period = self.flush_period;
+                if let Err(status) = host.set_tick_period(self.flush_period) {
                     log(
                         host,
                         Level::Warn,
@@ -90,40 +138,64 @@ impl Worker {
     }
 
     /// A stream's request headers.
-    pub fn on_request_headers(&mut self, host: &impl Host, context: u32) {
+    pub fn on_request_headers(&mut self, host: &impl Host, context: u32) -> Action {
+        let now = self.now(host);
         let (Some(stream), Some(vm)) = (self.streams.get_mut(&context), &mut self.vm) else {
-            return;
+            return Action::Continue;
         };
         let root = stream.root;
         let plugin = self.plugins.iter_mut().find(|(id, _)| *id == root);
-        let Some((_, Some(plugin))) = plugin else { return };
-        let effects = stream.exchange.on_request(plugin, vm, host, host.now());
+        let Some((_, Some(plugin))) = plugin else {
+            return Action::Continue;
+        };
+        let effects = stream.exchange.on_request(plugin, vm, host, now);
         if !effects.invalid_policy.is_empty() {
             log_violations(host, Level::Warn, "route policy", &effects.invalid_policy);
         }
-        effects.for_each_write(|name, value| {
+        match &effects.flow {
+            Flow::Reply(reply) => return answer(host, reply, &mut self.pairs),
+            Flow::Continue | Flow::Delay(_) => {}
+        }
+        effects.for_each_write(|name, write| {
             // Refused: the request goes on without, by Envoy's own weights and number of retries.
-            let _ = host.write_request_header(name, value);
+            let _ = host.write_request_header(name, write);
         });
+        let Flow::Delay(delay) = effects.flow else {
+            return Action::Continue;
+        };
+        if !self.delays.hold(context, now.monotonic.saturating_add(delay)) {
+            return Action::Continue;
+        }
+        self.set_tick_period(host, now.monotonic);
+        Action::Pause
     }
 
     /// A stream's response headers.
     pub fn on_response_headers(&mut self, host: &impl Host, context: u32) {
-        let Some(stream) = self.streams.get_mut(&context) else {
-            return;
-        };
-        stream.exchange.on_response(host).for_each_write(|name, value| {
-            // Refused: the response goes on without.
-            let _ = host.write_response_header(name, value);
-        });
-    }
-
-    /// A stream ended.
-    pub fn on_log(&mut self, host: &impl Host, context: u32) {
+        let now = self.now(host);
         let (Some(stream), Some(vm)) = (self.streams.get_mut(&context), &mut self.vm) else {
             return;
         };
-        stream.exchange.on_end(vm, host, host.now());
+        stream
+            .exchange
+            .on_response(vm, host, now)
+            .for_each_write(|name, write| {
+                // Refused: the response goes on without.
+                let _ = host.write_response_header(name, write);
+            });
+    }
+
+    /// A stream ended: the last that is needed of it.
+    pub fn on_log(&mut self, host: &impl Host, context: u32) {
+        let now = self.now(host);
+        let (Some(mut stream), Some(vm)) = (self.streams.remove(&context), &mut self.vm) else {
+            return;
+        };
+        if let Some(line) = stream.exchange.on_end(vm, host, now) {
+            let mut buffer = [0; access_log::CAPACITY];
+            // Refused: the access log goes without.
+            let _ = host.set_property(access_log::PROPERTY.as_bytes(), line.render(&mut buffer));
+        }
         if vm.ledger.is_full() {
             vm.ledger.flush(&mut Metrics(host));
         }
@@ -131,20 +203,67 @@ impl Worker {
 
     /// A context is gone. A plugin's counters are written before.
     pub fn on_delete(&mut self, host: &impl Host, context: u32) {
-        if self.streams.remove(&context).is_some() {
-            return;
-        }
+        self.delays.forget(context);
+        self.streams.remove(&context);
         if self.plugins.iter().any(|(id, _)| *id == context) {
-            self.on_tick(host);
+            self.flush(host);
             self.plugins.retain(|(id, _)| *id != context);
         }
     }
 
-    /// The time for counters and samples to be written.
+    /// The time for counters and samples to be written, and for delayed streams to go on.
     pub fn on_tick(&mut self, host: &impl Host) {
+        let now = self.set_clock(host);
+        while let Some(context) = self.delays.due(now) {
+            if host.enter(context).is_err() {
+                continue;
+            }
+            let reply = self
+                .streams
+                .get_mut(&context)
+                .and_then(|stream| stream.exchange.on_resume());
+            match reply {
+                Some(reply) => {
+                    answer(host, &reply, &mut self.pairs);
+                }
+                None => {
+                    // Refused: the stream is gone.
+                    let _ = host.resume();
+                }
+            }
+        }
+        let is_due = now.saturating_sub(self.flushed) >= self.flush_period;
+        if is_due || self.delays.next().is_none() {
+            self.flush(host);
+        }
+        self.flushed = if is_due { now } else { self.flushed };
+        self.set_tick_period(host, now);
+    }
+
+    fn flush(&mut self, host: &impl Host) {
         if let Some(vm) = &mut self.vm {
             vm.ledger.flush(&mut Metrics(host));
         }
+    }
+
+    /// Ticks come for counters, and sooner where a stream waits for less.
+    fn set_tick_period(&mut self, host: &impl Host, now: Duration) {
+        let wanted = match self.delays.next() {
+            Some(next) => next.saturating_sub(now).max(SHORTEST_TICK).min(self.flush_period),
+            None => self.flush_period,
+        };
+        if wanted != self.tick_period && host.set_tick_period(wanted).is_ok() {
+            self.tick_period = wanted;
+        }
+    }
+}
+
+/// Answers a request; refused, it goes on to its target.
+fn answer(host: &impl Host, reply: &Reply<'_>, buffer: &mut Vec<u8>) -> Action {
+    pairs::serialize(reply, buffer);
+    match host.reply(reply, buffer) {
+        Ok(()) => Action::Pause,
+        Err(_) => Action::Continue,
     }
 }
 
@@ -155,7 +274,7 @@ impl<H: Host> Sink for Metrics<'_, H> {
     fn define(&mut self, kind: MetricKind, name: &str) -> Option<u32> {
         let kind = match kind {
             MetricKind::DurationMilliseconds => MetricType::Histogram,
-            MetricKind::Requests | MetricKind::Retries | MetricKind::RetryBudgetExhausted => MetricType::Counter,
+            MetricKind::Requests | MetricKind::Retries | MetricKind::Event(_) => MetricType::Counter,
         };
         self.0.define_metric(kind, name).ok()
     }

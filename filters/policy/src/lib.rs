@@ -32,29 +32,45 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+#[cfg(all(feature = "schema", target_family = "wasm"))]
+compile_error!("the feature `schema` is for the reference pages, and no part of a module");
+
+mod address;
+pub mod breaker;
 pub mod canary;
 mod decimal;
+mod document;
 mod draws;
 mod effects;
 mod exchange;
-mod field_path;
+pub mod fault;
 mod hash;
+pub mod headers;
 pub mod mesh;
 pub mod observability;
 mod plugin;
+pub mod rate_limit;
 pub mod retry;
-#[cfg(feature = "vectors")]
+#[cfg(feature = "schema")]
+pub mod schema;
+pub mod share;
+mod sip_hash;
+#[cfg(test)]
+mod test_view;
+#[cfg(feature = "replay")]
 #[allow(clippy::indexing_slicing)] // test code: its input is the corpus
 pub mod vectors;
 mod view;
 mod violation;
 mod vm;
+mod write;
 
 pub use decimal::Decimal;
 pub use draws::Draws;
-pub use effects::{Answered, RequestEffects, ResponseEffects};
-pub use exchange::Exchange;
+pub use effects::{Answered, Flow, Reply, RequestEffects, ResponseEffects};
+pub use exchange::{Exchange, Now};
 pub use plugin::Plugin;
 pub use view::{Property, View};
 pub use violation::Violation;
 pub use vm::Vm;
+pub use write::Write;

@@ -1,17 +1,31 @@
 //! Observability: trace context, request ids, response headers that tell what was decided, and metrics.
 //!
 //! Metrics are counted in the VM ([`Ledger`]) and written to the host on a tick; the request path makes no
-//! metric call. Labels travel in the stat's name and come out by [`STATS_TAGS`].
+//! metric call. Labels travel in the stat's name and come out by [`STATS_TAGS`] and [`OPTIONAL_STATS_TAGS`].
 
+pub mod access_log;
+mod app_mesh;
 mod config;
+mod event;
+mod grpc_status;
 mod ledger;
 pub mod request_id;
+pub mod server_timing;
 mod stat_name;
+mod text;
+pub mod trace;
 pub mod trace_context;
 
+pub use access_log::AccessLog;
+pub use app_mesh::AppMesh;
 pub use config::Config;
-pub use ledger::{Block, Ledger, MetricKind, Outcome, Sink, MAX_SERIES, UNKNOWN_TARGET};
-pub use stat_name::{Scope, STATS_PREFIX, STATS_TAGS};
+pub use event::{Event, Events};
+pub use grpc_status::GrpcStatus;
+pub use ledger::{Block, Detail, Ledger, MetricKind, Outcome, Sink, MAX_SERIES, UNKNOWN_TARGET};
+pub use server_timing::ServerTiming;
+pub use stat_name::{Scope, OPTIONAL_STATS_TAGS, STATS_PREFIX, STATS_TAGS};
+pub use text::Text;
+pub use trace::{Format, Formats, TraceContext, TraceWrites};
 
 /// The response header with the label of the route that was taken.
 pub const ROUTE_HEADER: &str = "x-ferromesh-route";
@@ -19,6 +33,12 @@ pub const ROUTE_HEADER: &str = "x-ferromesh-route";
 pub const TARGET_HEADER: &str = "x-ferromesh-target";
 /// The response header with the number of attempts, the first included.
 pub const ATTEMPTS_HEADER: &str = "x-ferromesh-attempts";
+
+/// A number that the host gives as a property: 8 bytes, little endian.
+#[must_use]
+pub fn number(property: &[u8]) -> Option<u64> {
+    property.try_into().ok().map(u64::from_le_bytes)
+}
 
 /// The class of a response's status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::breaker::{Breakers, Per};
+use crate::canary::Rollback;
 use crate::mesh::{Features, PluginConfig, Reporter, RouteConfig, RoutePolicy};
-use crate::observability::{Block, Scope};
-use crate::vm::SharedBudget;
+use crate::observability::{AppMesh, Block, Scope};
+use crate::retry::{Budget, ExactBudget};
+use crate::vm::SharedState;
 use crate::{Property, View, Violation, Vm};
 
 /// Routes in one generation of the cache; two generations are kept.
@@ -18,9 +21,10 @@ const UNKNOWN_NODE: &str = "unknown";
 /// One plugin in effect.
 #[derive(Debug)]
 pub struct Plugin {
-    mesh: String,
-    node: String,
+    names: Rc<Names>,
     reporter: Reporter,
+    upstream: Option<ExactBudget>,
+    is_single: bool,
     features: Features,
     flush: Duration,
     default: Option<Rc<Route>>,
@@ -32,8 +36,18 @@ pub struct Plugin {
 #[derive(Debug)]
 pub(crate) struct Route {
     pub(crate) policy: RoutePolicy,
-    pub(crate) budget: Option<SharedBudget>,
+    pub(crate) names: Rc<Names>,
+    pub(crate) budget: Option<SharedState<Budget>>,
+    pub(crate) rollback: Option<SharedState<Rollback>>,
+    pub(crate) breakers: Option<SharedState<Breakers>>,
     pub(crate) block: Option<Block>,
+}
+
+/// Who this Envoy is.
+#[derive(Debug)]
+pub(crate) struct Names {
+    pub(crate) mesh: String,
+    pub(crate) node: String,
 }
 
 /// Policies by route name, bounded: a full generation becomes the old one and replaces the old one before.
@@ -85,8 +99,15 @@ impl Plugin {
             return Err(violations);
         }
         let mut plugin = Self {
-            mesh: config.mesh,
-            node: config.node,
+            upstream: config
+                .upstream
+                .as_ref()
+                .map(|upstream| ExactBudget::new(&config.mesh, &upstream.name, upstream.budget)),
+            is_single: config.single,
+            names: Rc::new(Names {
+                mesh: config.mesh,
+                node: config.node,
+            }),
             reporter: config.reporter,
             features,
             flush: Duration::from_millis(config.flush_millis),
@@ -95,10 +116,11 @@ impl Plugin {
             cache: Cache::default(),
         };
         if let Some(default) = config.default {
-            plugin.default = Some(plugin.bind(default.compile()?, vm));
+            plugin.default = Some(plugin.bind(plugin.checked("default", default.compile()?)?, vm));
         }
         for (name, config) in config.routes {
-            let route = plugin.bind(config.compile()?, vm);
+            let policy = plugin.checked(&["routes.", &name].concat(), config.compile()?)?;
+            let route = plugin.bind(policy, vm);
             plugin.routes.insert(name, route);
         }
         Ok(plugin)
@@ -110,9 +132,17 @@ impl Plugin {
         self.flush
     }
 
+    /// The budget that this plugin is for, where it runs as an upstream filter.
+    pub(crate) fn upstream(&self) -> Option<&ExactBudget> {
+        self.upstream.as_ref()
+    }
+
     /// The policy of the stream's route, from the cache by the route's name, else from the route's metadata.
     /// Mistakes in a policy that is met for the first time come back once.
     pub(crate) fn route<V: View>(&mut self, view: &V, vm: &mut Vm) -> (Option<Rc<Route>>, Vec<Violation>) {
+        if self.is_single {
+            return (self.default.clone(), Vec::new());
+        }
         let name = view.property(Property::RouteName);
         let name = name.as_ref().map(AsRef::as_ref).unwrap_or_default();
         if name.is_empty() {
@@ -125,7 +155,7 @@ impl Plugin {
         let json = view.property(Property::RoutePolicy);
         let bytes = json.as_ref().map_or(0, |json| json.as_ref().len());
         let (route, violations) = match json {
-            Some(json) => match Self::compile(json.as_ref()) {
+            Some(json) => match self.compile(json.as_ref()) {
                 Ok(policy) => (Some(self.bind(policy, vm)), Vec::new()),
                 Err(violations) => (None, violations),
             },
@@ -142,32 +172,69 @@ impl Plugin {
         (route, violations)
     }
 
-    fn compile(json: &[u8]) -> Result<RoutePolicy, Vec<Violation>> {
-        RouteConfig::parse(json).map_err(|violation| vec![violation])?.compile()
+    fn compile(&self, json: &[u8]) -> Result<RoutePolicy, Vec<Violation>> {
+        let config = RouteConfig::parse(json).map_err(|violation| vec![violation])?;
+        self.checked("", config.compile()?)
+    }
+
+    fn checked(&self, path: &str, policy: RoutePolicy) -> Result<RoutePolicy, Vec<Violation>> {
+        match self.features.misses(&policy) {
+            Some(violation) => Err(vec![violation.within(path)]),
+            None => Ok(policy),
+        }
     }
 
     fn bind(&self, policy: RoutePolicy, vm: &mut Vm) -> Rc<Route> {
         let policy = self.features.of(policy);
+        let (mesh, service) = (self.names.mesh.as_str(), policy.labels.virtual_service.as_str());
         let budget = policy
             .retry
             .as_ref()
-            .map(|retry| vm.budget(&self.mesh, &policy.labels.virtual_service, retry.budget));
+            .map(|retry| vm.budget(mesh, service, retry.budget));
+        let rollback = policy
+            .canary
+            .as_ref()
+            .and_then(|canary| canary.rollback())
+            .map(|rules| {
+                let settings = (policy.labels.route.clone(), policy.targets.clone(), rules);
+                vm.rollback(mesh, service, settings)
+            });
+        let breakers = policy.breaker.as_ref().map(|breaker| {
+            let settings = if breaker.per == Per::Target {
+                (policy.labels.route.clone(), policy.targets.clone(), *breaker)
+            } else {
+                (String::new(), Vec::new(), *breaker)
+            };
+            vm.breakers(mesh, service, settings)
+        });
         let counts = policy.observability.is_some_and(|config| config.metrics);
         let scope = Scope {
-            mesh: &self.mesh,
+            mesh,
             reporter: self.reporter.label(),
             source_node: match self.reporter {
-                Reporter::Gateway | Reporter::Source => &self.node,
+                Reporter::Gateway | Reporter::Source => &self.names.node,
                 Reporter::Destination => UNKNOWN_NODE,
             },
-            virtual_service: &policy.labels.virtual_service,
+            virtual_service: service,
             route: &policy.labels.route,
         };
+        let app_mesh = policy.observability.filter(|config| config.app_mesh).map(|_| AppMesh {
+            mesh,
+            node: &self.names.node,
+            reporter: self.reporter,
+        });
         let block = if counts {
-            vm.ledger.block(&scope, &policy.targets)
+            vm.ledger.block_with(&scope, &policy.targets, app_mesh.as_ref())
         } else {
             None
         };
-        Rc::new(Route { policy, budget, block })
+        Rc::new(Route {
+            policy,
+            names: Rc::clone(&self.names),
+            budget,
+            rollback,
+            breakers,
+            block,
+        })
     }
 }

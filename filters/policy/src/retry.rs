@@ -6,10 +6,12 @@
 
 mod budget;
 mod config;
+mod exact;
 mod headers;
 
 pub use budget::{Budget, Grant};
 pub use config::{BudgetConfig, Config, NonIdempotent};
+pub use exact::{Attempt, ExactBudget};
 pub use headers::{RequestHeaders, IDEMPOTENT_METHODS, NEVER_PROCESSED};
 
 use crate::{View, Violation};

@@ -4,19 +4,46 @@
 //! marked `envoy`) in stock Envoy. Types, schedule and comparison live here, so that no executor can be
 //! more lenient than another; how a step is carried out is the executor's ([`Executor`]).
 //! Parsing YAML is the executor's too: the types only need a self-describing `serde` format.
+//!
+//! With the feature `replay` alone: the types and [`Native`], for programs that play streams but no vectors.
 
 mod bytes;
+#[cfg(feature = "vectors")]
+mod chance;
+#[cfg(feature = "vectors")]
 mod check;
 mod executor;
+#[cfg(feature = "vectors")]
+pub mod generate;
 mod metric;
+#[cfg(feature = "vectors")]
+mod minimise;
+mod native;
+#[cfg(feature = "vectors")]
+mod schedule;
+#[cfg(feature = "vectors")]
+mod transcript;
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+
+use crate::mesh::Features;
 
 pub use bytes::{HeaderValue, Headers, Payload};
-pub use executor::{run, Executor, RequestOutcome};
-pub use metric::{prometheus_key, Metric};
+#[cfg(feature = "vectors")]
+pub use chance::{Chance, Choices};
+pub use executor::{Executor, RequestOutcome};
+#[cfg(feature = "vectors")]
+pub use metric::prometheus_key;
+pub use metric::Metric;
+#[cfg(feature = "vectors")]
+pub use minimise::{minimise, written};
+pub use native::{Native, OwnedWrite, Written};
+#[cfg(feature = "vectors")]
+pub use schedule::run;
+#[cfg(feature = "vectors")]
+pub use transcript::{difference, record, Observation, Scope};
 
 /// One vector: a plugin configuration, timed steps, and what must be seen after each.
 #[derive(Clone, Debug, Deserialize)]
@@ -28,6 +55,9 @@ pub struct Vector {
     /// executor's business: the guest asks for 8 bytes once per VM.
     #[serde(default = "one")]
     pub seed: u64,
+    /// The wall clock at 0 ms, in milliseconds since 1970-01-01 UTC.
+    #[serde(default)]
+    pub unix_ms: u64,
     /// The plugin configuration, handed to `on_configure` as JSON (a string: its bytes as they are).
     pub plugin: Payload,
     /// What `on_configure` must answer to `plugin`.
@@ -58,7 +88,7 @@ pub enum Configured {
 /// (log) `response.body_ms` after these. Without `response` the stream ends `cancel_after_ms` after its
 /// request. Events of all steps are played in the order of their times (ties: the order of the steps), so
 /// streams overlap when their times do.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// Virtual monotonic time since the start, in milliseconds. Both of the host's clocks give it.
@@ -87,8 +117,19 @@ pub struct Step {
     pub expect_metrics: Option<BTreeMap<String, Metric>>,
 }
 
+impl Step {
+    /// A step at this time in which nothing happens yet.
+    #[must_use]
+    pub fn at(at_ms: u64) -> Self {
+        Self {
+            at_ms,
+            ..Self::default()
+        }
+    }
+}
+
 /// A request as the host shows it.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     /// Property `xds.route_name`; absent: property not found.
@@ -97,6 +138,8 @@ pub struct Request {
     pub policy: Option<Payload>,
     /// Property `source.address`, `ip:port`; absent: not found.
     pub source: Option<String>,
+    /// Property `connection.uri_san_peer_certificate`; absent: not found.
+    pub identity: Option<String>,
     /// In order; a name may come twice (a read gives the first).
     #[serde(default)]
     pub headers: Headers,
@@ -115,7 +158,7 @@ pub struct RequestExpectation {
 }
 
 /// A response as the host shows it.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Response {
     /// Milliseconds from the request headers to the response headers.
@@ -128,6 +171,12 @@ pub struct Response {
     pub attempts: Option<u64>,
     /// Property `xds.cluster_name`; absent: not found.
     pub cluster: Option<String>,
+    /// Property `response.grpc_status` (8 bytes, little endian); absent: not found.
+    pub grpc_status: Option<u64>,
+    /// Property `request.total_size` (8 bytes, little endian); absent: not found.
+    pub request_bytes: Option<u64>,
+    /// Property `response.total_size` (8 bytes, little endian); absent: not found.
+    pub response_bytes: Option<u64>,
     /// In order; `:status` may be missing.
     #[serde(default)]
     pub headers: Headers,
@@ -142,7 +191,19 @@ pub struct ResponseExpectation {
     pub response_headers: BTreeMap<String, HeaderExpectation>,
 }
 
-/// What one header must be: exactly a value, a match, or (`null`) absent.
+/// The corpus' folders: one for each module, and the features that it runs.
+pub const MODULES: [(&str, Features); 8] = [
+    ("canary", Features::CANARY),
+    ("retry", Features::RETRY),
+    ("observability", Features::OBSERVABILITY),
+    ("rate-limit", Features::RATE_LIMIT),
+    ("circuit-breaker", Features::CIRCUIT_BREAKER),
+    ("fault", Features::FAULT),
+    ("headers", Features::HEADERS),
+    ("mesh", Features::MESH),
+];
+
+/// What one header must be: exactly a value, several, a match, or (`null`) absent.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub enum HeaderExpectation {
@@ -151,6 +212,11 @@ pub enum HeaderExpectation {
         /// The expression; anchored by the comparison.
         matches: String,
     },
+    /// Exactly these values, in this order.
+    Values {
+        /// The values.
+        values: Vec<HeaderValue>,
+    },
     /// Exactly these bytes.
     Exactly(HeaderValue),
     /// The header must not be there.
@@ -158,18 +224,20 @@ pub enum HeaderExpectation {
 }
 
 /// What becomes of the stream after the request headers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// The stream goes on.
     #[default]
     Continue,
+    /// The stream waits.
+    Paused,
     /// The filter answered by itself.
     LocalReply(LocalReply),
 }
 
 /// An answer that the filter gave by itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LocalReply {
     /// The HTTP status.

@@ -13,16 +13,28 @@ pub enum Property {
     ClusterName,
     /// `upstream.request_attempt_count`: attempts so far, 8 bytes little endian.
     AttemptCount,
+    /// `connection.uri_san_peer_certificate`: the first URI name of the peer's certificate, its SPIFFE identity.
+    PeerIdentity,
+    /// `response.grpc_status`: the gRPC status once the stream has ended, 8 bytes little endian.
+    GrpcStatus,
+    /// `request.total_size`: bytes of the request's headers, body and trailers so far, 8 bytes little endian.
+    RequestBytes,
+    /// `response.total_size`: the same of the response.
+    ResponseBytes,
 }
 
 impl Property {
     /// All properties, for adaptors that prepare their paths.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 9] = [
         Self::RouteName,
         Self::RoutePolicy,
         Self::SourceAddress,
         Self::ClusterName,
         Self::AttemptCount,
+        Self::PeerIdentity,
+        Self::GrpcStatus,
+        Self::RequestBytes,
+        Self::ResponseBytes,
     ];
 
     /// The host's path.
@@ -34,6 +46,10 @@ impl Property {
             Self::SourceAddress => &["source", "address"],
             Self::ClusterName => &["xds", "cluster_name"],
             Self::AttemptCount => &["upstream", "request_attempt_count"],
+            Self::PeerIdentity => &["connection", "uri_san_peer_certificate"],
+            Self::GrpcStatus => &["response", "grpc_status"],
+            Self::RequestBytes => &["request", "total_size"],
+            Self::ResponseBytes => &["response", "total_size"],
         }
     }
 }

@@ -1,14 +1,18 @@
-//! What outlives a configuration: random numbers, retry budgets and counters of one VM (one worker).
+//! What outlives a configuration: random numbers, retry budgets, limits, rollbacks and counters of one VM (one worker).
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use crate::breaker::{self, Breakers};
+use crate::canary::{Rollback, RollbackRules};
+use crate::headers::Rendered;
 use crate::observability::Ledger;
+use crate::rate_limit::Limiter;
 use crate::retry::{Budget, BudgetConfig};
 use crate::Draws;
 
-/// Budgets in one VM before those that no route uses any more are dropped.
-const MAX_BUDGETS: usize = 1_000;
+/// States of one kind in one VM before those that no route uses any more are dropped.
+const MAX_STATES: usize = 1_000;
 
 /// The state of one VM, shared by its plugins and by their successive configurations.
 #[derive(Debug)]
@@ -17,17 +21,47 @@ pub struct Vm {
     pub draws: Draws,
     /// The VM's counters.
     pub ledger: Ledger,
-    budgets: Vec<(BudgetKey, SharedBudget)>,
+    /// The VM's side of all rate limits.
+    pub(crate) limiter: Limiter,
+    /// Header values of the stream that is decided.
+    pub(crate) rendered: Rendered,
+    budgets: Registry<BudgetConfig, Budget>,
+    rollbacks: Registry<(String, Vec<String>, RollbackRules), Rollback>,
+    breakers: Registry<(String, Vec<String>, breaker::Policy), Breakers>,
 }
 
-pub(crate) type SharedBudget = Rc<RefCell<Budget>>;
+/// A state that routes share and that outlives them.
+pub(crate) type SharedState<T> = Rc<RefCell<T>>;
 
-/// A budget belongs to a virtual service; other settings are another budget.
+/// What a state belongs to. Other settings are another state.
 #[derive(Debug, PartialEq)]
-struct BudgetKey {
+struct Key<S> {
     mesh: String,
     virtual_service: String,
-    settings: BudgetConfig,
+    settings: S,
+}
+
+/// States by what they belong to.
+#[derive(Debug)]
+struct Registry<S, T>(Vec<(Key<S>, SharedState<T>)>);
+
+impl<S: PartialEq, T> Registry<S, T> {
+    fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// The state that was there before, or a new one.
+    fn get(&mut self, key: Key<S>, new: impl FnOnce(&S) -> T) -> SharedState<T> {
+        if let Some((_, state)) = self.0.iter().find(|(known, _)| *known == key) {
+            return Rc::clone(state);
+        }
+        if self.0.len() >= MAX_STATES {
+            self.0.retain(|(_, state)| Rc::strong_count(state) > 1);
+        }
+        let state = Rc::new(RefCell::new(new(&key.settings)));
+        self.0.push((key, Rc::clone(&state)));
+        state
+    }
 }
 
 impl Vm {
@@ -37,29 +71,50 @@ impl Vm {
         Self {
             draws: Draws::from_seed(seed),
             ledger: Ledger::default(),
-            budgets: Vec::new(),
+            limiter: Limiter::default(),
+            rendered: Rendered::default(),
+            budgets: Registry::new(),
+            rollbacks: Registry::new(),
+            breakers: Registry::new(),
         }
     }
 
     /// The budget of a virtual service: the one it had before, if its settings are the same.
-    pub(crate) fn budget(&mut self, mesh: &str, virtual_service: &str, settings: BudgetConfig) -> SharedBudget {
-        let known = self
-            .budgets
-            .iter()
-            .find(|(key, _)| key.mesh == mesh && key.virtual_service == virtual_service && key.settings == settings);
-        if let Some((_, budget)) = known {
-            return Rc::clone(budget);
-        }
-        if self.budgets.len() >= MAX_BUDGETS {
-            self.budgets.retain(|(_, budget)| Rc::strong_count(budget) > 1);
-        }
-        let key = BudgetKey {
-            mesh: mesh.to_owned(),
-            virtual_service: virtual_service.to_owned(),
-            settings,
-        };
-        let budget = Rc::new(RefCell::new(Budget::new(&settings)));
-        self.budgets.push((key, Rc::clone(&budget)));
-        budget
+    pub(crate) fn budget(&mut self, mesh: &str, virtual_service: &str, settings: BudgetConfig) -> SharedState<Budget> {
+        self.budgets.get(key(mesh, virtual_service, settings), Budget::new)
+    }
+
+    /// The rollback of a route's canary: the one it had before, if its targets and rules are the same.
+    pub(crate) fn rollback(
+        &mut self,
+        mesh: &str,
+        virtual_service: &str,
+        settings: (String, Vec<String>, RollbackRules),
+    ) -> SharedState<Rollback> {
+        self.rollbacks
+            .get(key(mesh, virtual_service, settings), |(_, _, rules)| {
+                Rollback::new(*rules)
+            })
+    }
+
+    /// The breakers of a route, or of a virtual service: those it had before, if targets and settings are the same.
+    pub(crate) fn breakers(
+        &mut self,
+        mesh: &str,
+        virtual_service: &str,
+        settings: (String, Vec<String>, breaker::Policy),
+    ) -> SharedState<Breakers> {
+        self.breakers
+            .get(key(mesh, virtual_service, settings), |(_, targets, policy)| {
+                Breakers::new(policy, targets.len())
+            })
+    }
+}
+
+fn key<S>(mesh: &str, virtual_service: &str, settings: S) -> Key<S> {
+    Key {
+        mesh: mesh.to_owned(),
+        virtual_service: virtual_service.to_owned(),
+        settings,
     }
 }

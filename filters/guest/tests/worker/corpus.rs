@@ -1,23 +1,18 @@
 //! The corpus against the worker: contexts, configuration and ticks included, with a host in memory.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use ferromesh_guest::{Features, Worker};
+use ferromesh_guest::{self as guest, Worker};
 use ferromesh_policy::vectors::{
-    run, Configured, Executor, Headers, Metric, Request, RequestOutcome, Response, Vector,
+    run, Action, Configured, Executor, Headers, LocalReply, Metric, Request, RequestOutcome, Response, Vector, MODULES,
 };
 use ferromesh_policy::Property;
 
 use crate::host::FakeHost;
 
-const MODULES: [(&str, Features); 4] = [
-    ("canary", Features::CANARY),
-    ("retry", Features::RETRY),
-    ("observability", Features::OBSERVABILITY),
-    ("mesh", Features::MESH),
-];
 const ROOT: u32 = 1;
 
 struct InMemory {
@@ -66,11 +61,24 @@ impl Executor for InMemory {
             request.policy.as_ref().map(|policy| policy.0.clone()),
         );
         self.set(Property::SourceAddress, request.source.clone().map(String::into_bytes));
+        self.set(Property::PeerIdentity, request.identity.clone().map(String::into_bytes));
+        // One stream after the other: what its response will tell is not known yet.
+        for property in [Property::GrpcStatus, Property::RequestBytes, Property::ResponseBytes] {
+            self.set(property, None);
+        }
         self.host.request.replace(request.headers.clone());
-        self.worker.on_request_headers(&self.host, context);
+        let action = self.worker.on_request_headers(&self.host, context);
+        let reply = self.host.replies.borrow_mut().pop();
         RequestOutcome {
             headers: self.host.request.take(),
-            ..RequestOutcome::default()
+            action: match (action, reply) {
+                (guest::Action::Continue, _) => Action::Continue,
+                (guest::Action::Pause, None) => Action::Paused,
+                (guest::Action::Pause, Some((_, status, headers))) => Action::LocalReply(LocalReply {
+                    status,
+                    headers: parsed(&headers),
+                }),
+            },
         }
     }
 
@@ -81,6 +89,13 @@ impl Executor for InMemory {
             response.attempts.map(|count| count.to_le_bytes().to_vec()),
         );
         self.set(Property::ClusterName, response.cluster.clone().map(String::into_bytes));
+        for (property, number) in [
+            (Property::GrpcStatus, response.grpc_status),
+            (Property::RequestBytes, response.request_bytes),
+            (Property::ResponseBytes, response.response_bytes),
+        ] {
+            self.set(property, number.map(|number| number.to_le_bytes().to_vec()));
+        }
         self.host.response.replace(response.headers.clone());
         self.worker.on_response_headers(&self.host, context);
         self.host.response.take()
@@ -103,6 +118,24 @@ impl Executor for InMemory {
     }
 }
 
+/// A header map in the ABI's form.
+fn parsed(map: &[u8]) -> BTreeMap<String, String> {
+    let number = |index: usize| {
+        let bytes: [u8; 4] = map[4 * index..4 * index + 4].try_into().unwrap();
+        u32::from_le_bytes(bytes) as usize
+    };
+    let count = number(0);
+    let mut at = 4 + 8 * count;
+    let mut text = |length: usize| {
+        let text = String::from_utf8(map[at..at + length].to_vec()).unwrap();
+        assert_eq!(map[at + length], 0);
+        at += length + 1;
+        text
+    };
+    let header = |index: usize| (text(number(1 + 2 * index)), text(number(2 + 2 * index)));
+    (0..count).map(header).collect()
+}
+
 #[test]
 fn the_worker_holds_every_vector() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policy/vectors");
@@ -115,6 +148,7 @@ fn the_worker_holds_every_vector() {
             let vector: Vector = serde_saphyr::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
             let host = FakeHost {
                 seed: vector.seed,
+                unix_ms: vector.unix_ms,
                 ..FakeHost::default()
             };
             let mut executor = InMemory {

@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ferromesh_guest::{Host, Level, MetricType, Status};
+use ferromesh_policy::rate_limit::{Memory, Shared, SharedRead, SharedWrite};
 use ferromesh_policy::vectors::{HeaderValue, Headers, Metric};
-use ferromesh_policy::{Property, View};
+use ferromesh_policy::{Property, Reply, View, Write};
 
 #[derive(Default)]
 pub struct FakeHost {
     pub now: Duration,
+    /// What the wall clock shows at 0.
+    pub unix_ms: u64,
     pub seed: u64,
     pub seeds_drawn: Cell<u32>,
     pub configuration: Vec<u8>,
@@ -25,6 +28,13 @@ pub struct FakeHost {
     pub reads: RefCell<Vec<String>>,
     pub writes: RefCell<Vec<String>>,
     pub metric_calls: Cell<u32>,
+    pub shared: Memory,
+    /// Replies and streams that went on, by the context that was entered before.
+    pub entered: Cell<u32>,
+    pub refuses_replies: Option<Status>,
+    pub replies: RefCell<Vec<(u32, u16, Vec<u8>)>>,
+    pub resumed: RefCell<Vec<u32>>,
+    pub tick_period: Cell<Duration>,
 }
 
 impl FakeHost {
@@ -42,12 +52,16 @@ impl FakeHost {
             .map(|(_, value)| value.0.clone())
     }
 
-    fn write(&self, headers: &RefCell<Headers>, name: &str, value: Option<&[u8]>) -> Result<(), Status> {
+    fn write(&self, headers: &RefCell<Headers>, name: &str, write: Write<'_>) -> Result<(), Status> {
         self.writes.borrow_mut().push(name.to_owned());
         self.answer()?;
         let mut headers = headers.borrow_mut();
-        headers.retain(|(header, _)| header != name);
-        headers.extend(value.map(|value| (name.to_owned(), HeaderValue(value.to_vec()))));
+        if !matches!(write, Write::Add(_)) {
+            headers.retain(|(header, _)| header != name);
+        }
+        if let Write::Set(value) | Write::Add(value) = write {
+            headers.push((name.to_owned(), HeaderValue(value.to_vec())));
+        }
         Ok(())
     }
 
@@ -71,9 +85,28 @@ impl View for FakeHost {
     }
 }
 
+impl Shared for FakeHost {
+    type Value<'a> = Vec<u8>;
+    fn get(&self, key: &[u8]) -> SharedRead<Vec<u8>> {
+        match self.answer() {
+            Ok(()) => self.shared.get(key),
+            Err(_) => SharedRead::Refused,
+        }
+    }
+    fn set(&self, key: &[u8], value: &[u8], cas: u32) -> SharedWrite {
+        match self.answer() {
+            Ok(()) => self.shared.set(key, value, cas),
+            Err(_) => SharedWrite::Refused,
+        }
+    }
+}
+
 impl Host for FakeHost {
-    fn now(&self) -> Duration {
+    fn monotonic(&self) -> Duration {
         self.now
+    }
+    fn unix(&self) -> Duration {
+        self.now.saturating_add(Duration::from_millis(self.unix_ms))
     }
     fn seed(&self) -> u64 {
         self.seeds_drawn.set(self.seeds_drawn.get() + 1);
@@ -86,14 +119,36 @@ impl Host for FakeHost {
         self.answer().ok()?;
         Some(self.configuration.clone())
     }
-    fn set_tick_period(&self, _: Duration) -> Result<(), Status> {
+    fn set_tick_period(&self, period: Duration) -> Result<(), Status> {
+        self.tick_period.set(period);
         self.answer()
     }
-    fn write_request_header(&self, name: &str, value: Option<&[u8]>) -> Result<(), Status> {
-        self.write(&self.request, name, value)
+    fn write_request_header(&self, name: &str, write: Write<'_>) -> Result<(), Status> {
+        self.write(&self.request, name, write)
     }
-    fn write_response_header(&self, name: &str, value: Option<&[u8]>) -> Result<(), Status> {
-        self.write(&self.response, name, value)
+    fn write_response_header(&self, name: &str, write: Write<'_>) -> Result<(), Status> {
+        self.write(&self.response, name, write)
+    }
+    fn reply(&self, reply: &Reply<'_>, headers: &[u8]) -> Result<(), Status> {
+        self.refuses_replies.map_or(Ok(()), Err)?;
+        self.answer()?;
+        let mut replies = self.replies.borrow_mut();
+        replies.push((self.entered.get(), reply.status, headers.to_vec()));
+        Ok(())
+    }
+    fn enter(&self, context: u32) -> Result<(), Status> {
+        self.entered.set(context);
+        self.answer()
+    }
+    fn resume(&self) -> Result<(), Status> {
+        self.resumed.borrow_mut().push(self.entered.get());
+        self.answer()
+    }
+    fn set_property(&self, path: &[u8], _: &[u8]) -> Result<(), Status> {
+        self.writes
+            .borrow_mut()
+            .push(String::from_utf8_lossy(path).into_owned());
+        self.answer()
     }
     fn define_metric(&self, kind: MetricType, name: &str) -> Result<u32, Status> {
         self.metric_calls.set(self.metric_calls.get() + 1);

@@ -1,6 +1,7 @@
 //! The worker with a host in memory: what it costs in calls, what it says, and that nothing traps it.
 
 mod corpus;
+mod held;
 mod host;
 
 use std::time::Duration;
@@ -297,7 +298,9 @@ proptest! {
                     host.configuration = CONFIGURATIONS[which].into();
                     let _ = worker.on_configure(&host, context, 0);
                 }
-                Call::Request(context) => worker.on_request_headers(&host, context),
+                Call::Request(context) => {
+                    worker.on_request_headers(&host, context);
+                }
                 Call::Response(context) => worker.on_response_headers(&host, context),
                 Call::Log(context) => worker.on_log(&host, context),
                 Call::Delete(context) => worker.on_delete(&host, context),

@@ -4,6 +4,11 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod cookies;
+mod ejection;
+mod ramp;
+mod rollback;
+
 #[derive(Default)]
 struct Request {
     headers: Vec<(&'static str, Vec<u8>)>,
@@ -46,6 +51,7 @@ fn sticky_by(sticky: Sticky) -> Policy {
         weights: vec![50, 50],
         sticky: Some(sticky),
         tester: None,
+        ..Config::default()
     };
     Policy::compile(&config, &names(2)).unwrap()
 }
@@ -71,9 +77,11 @@ fn an_override_wins_over_stickiness_and_an_unknown_one_is_ignored() {
     let config = Config {
         weights: vec![100, 1, 0],
         sticky: Some(Sticky::Header("x-user".into())),
-        tester: Some(Override {
-            header: "x-canary".into(),
+        tester: Some(Tester {
+            header: Some("x-canary".into()),
+            cookie: None,
         }),
+        ..Config::default()
     };
     let policy = Policy::compile(&config, &names(3)).unwrap();
     let ask = |value: &str| {
@@ -174,7 +182,11 @@ fn rejects_header_names_that_no_request_can_carry() {
     let config = Config {
         weights: vec![1],
         sticky: Some(Sticky::Header("x user".into())),
-        tester: Some(Override { header: ":".into() }),
+        tester: Some(Tester {
+            header: Some(":".into()),
+            cookie: None,
+        }),
+        ..Config::default()
     };
     let violations = Policy::compile(&config, &names(1)).unwrap_err();
     let paths: Vec<&str> = violations.iter().map(|violation| violation.path.as_str()).collect();
@@ -264,8 +276,8 @@ proptest! {
         wish in proptest::collection::vec(any::<u8>(), 0..100),
     ) {
         for sticky in [Sticky::Header("x-user".into()), Sticky::Cookie("sid".into())] {
-            let tester = Some(Override { header: "x-canary".into() });
-            let config = Config { weights: vec![1, 2], sticky: Some(sticky), tester };
+            let tester = Some(Tester { header: Some("x-canary".into()), cookie: None });
+            let config = Config { weights: vec![1, 2], sticky: Some(sticky), tester, ..Config::default() };
             let policy = Policy::compile(&config, &names(2)).unwrap();
             let headers = vec![("x-user", user.clone()), ("cookie", cookie.clone()), ("x-canary", wish.clone())];
             let chosen = policy.choose(&Request { headers, ..Request::default() }, &mut Draws::from_seed(1));

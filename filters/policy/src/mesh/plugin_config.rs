@@ -6,34 +6,66 @@ use serde::{Deserialize, Serialize};
 
 use super::route_config::check_name;
 use super::RouteConfig;
-use crate::{field_path, Violation};
+use crate::retry::BudgetConfig;
+use crate::{document, Violation};
 
 const MAX_ROUTES: usize = 1_000;
 const FLUSH_MILLIS: std::ops::RangeInclusive<u64> = 10..=600_000;
 
 /// A plugin's configuration: the same for all modules.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PluginConfig {
     /// The mesh, a label of all metrics.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = super::route_config::MAX_NAME)))]
     pub mesh: String,
     /// The virtual node or virtual gateway that this Envoy is.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = super::route_config::MAX_NAME)))]
     pub node: String,
     /// Where on the way of a request this Envoy is.
     pub reporter: Reporter,
     /// Milliseconds between writes of metrics to the host, 10 to 600,000.
     #[serde(default = "PluginConfig::default_flush_millis")]
+    #[cfg_attr(feature = "schema", schemars(range(min = *FLUSH_MILLIS.start(), max = *FLUSH_MILLIS.end())))]
     pub flush_millis: u64,
     /// Stand-alone: the policy of routes that carry none and are not in `routes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<RouteConfig>,
     /// Stand-alone: policies by the Envoy route's name, for routes that carry none; at most 1000.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(!skip_serializing_if, extend("maxProperties" = MAX_ROUTES)))]
     pub routes: BTreeMap<String, RouteConfig>,
+    /// Whether `default` is the policy of every stream. Nothing is read to find it then, but policies that
+    /// routes carry are not in effect.
+    #[serde(default, skip_serializing_if = "is_no")]
+    #[cfg_attr(feature = "schema", schemars(!skip_serializing_if))]
+    pub single: bool,
+    /// What the plugin does as an upstream filter, which sees every attempt. It has no policies then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<UpstreamConfig>,
+}
+
+/// What a plugin does as an upstream filter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UpstreamConfig {
+    /// What the budget belongs to, 1 to 255 bytes: filters of one name and equal budgets share it.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = super::route_config::MAX_NAME)))]
+    pub name: String,
+    /// The budget of all retries, exact across workers. The attempt's number comes from the request header
+    /// `x-envoy-attempt-count`, so the virtual host must include it.
+    pub budget: BudgetConfig,
+}
+
+fn is_no(value: &bool) -> bool {
+    !*value
 }
 
 /// Where on the way of a request an Envoy is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Reporter {
     /// At the edge of the mesh; the gateway counts as the source node.
@@ -71,6 +103,8 @@ impl PluginConfig {
             flush_millis: Self::default_flush_millis(),
             default: None,
             routes: BTreeMap::new(),
+            single: false,
+            upstream: None,
         }
     }
 
@@ -79,7 +113,7 @@ impl PluginConfig {
     /// # Errors
     /// Anything that is no JSON of this form; the violation names the field.
     pub fn parse(json: &[u8]) -> Result<Self, Violation> {
-        field_path::parse(json)
+        document::parse(json)
     }
 
     /// All mistakes, those of its policies included; empty: valid.
@@ -96,6 +130,19 @@ impl PluginConfig {
         if self.routes.len() > MAX_ROUTES {
             let message = format!("{} routes; at most {MAX_ROUTES}", self.routes.len());
             found.push(Violation::new("routes", message));
+        }
+        if self.single && (self.default.is_none() || !self.routes.is_empty()) {
+            let message = "a single policy is `default`, and there are no others";
+            found.push(Violation::new("single", message));
+        }
+        if let Some(upstream) = &self.upstream {
+            found.extend(check_name("upstream.name", &upstream.name));
+            let budget = upstream.budget.check().into_iter();
+            found.extend(budget.map(|violation| violation.within("upstream.budget")));
+            if self.default.is_some() || !self.routes.is_empty() {
+                let message = "an upstream filter has no policies of routes";
+                found.push(Violation::new("upstream", message));
+            }
         }
         let default = self.default.iter().map(|config| ("default".to_owned(), config));
         let routes = self

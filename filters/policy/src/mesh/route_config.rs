@@ -3,24 +3,27 @@
 use serde::{Deserialize, Serialize};
 
 use super::RoutePolicy;
-use crate::{canary, field_path, observability, retry, Violation};
+use crate::{breaker, canary, document, fault, headers, observability, rate_limit, retry, Violation};
 
 const MAX_TARGETS: usize = 100;
-const MAX_NAME: usize = 255;
+pub(super) const MAX_NAME: usize = 255;
 
 /// A route's policy, JSON in one string leaf of the route's metadata (`ferromesh`, `policy`).
 ///
 /// A feature without a member has nothing to decide on this route.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RouteConfig {
     /// What the route is called in metrics and response headers.
     pub labels: Labels,
     /// The names of the target nodes in the order of Envoy's weighted clusters, 1 to 100.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_TARGETS), inner(length(min = 1, max = MAX_NAME))))]
     pub targets: Vec<String>,
     /// The Envoy clusters of the targets in the same order; absent: named like the targets. Only used to
     /// tell which target answered where no canary has chosen it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(!skip_serializing_if))]
     pub clusters: Vec<String>,
     /// Which target a request gets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -31,15 +34,30 @@ pub struct RouteConfig {
     /// What is told about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observability: Option<observability::Config>,
+    /// How many requests it admits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<rate_limit::Config>,
+    /// When a target that fails gets no more requests for a while.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circuit_breaker: Option<breaker::Config>,
+    /// What goes wrong on purpose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<fault::Config>,
+    /// What becomes of headers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers: Option<headers::Config>,
 }
 
 /// What a route is called in metrics and response headers. Each 1 to 255 bytes, no control characters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Labels {
     /// The virtual service that the route leads to.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_NAME)))]
     pub virtual_service: String,
     /// The route.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_NAME)))]
     pub route: String,
 }
 
@@ -49,7 +67,7 @@ impl RouteConfig {
     /// # Errors
     /// Anything that is no JSON of this form; the violation names the field.
     pub fn parse(json: &[u8]) -> Result<Self, Violation> {
-        field_path::parse(json)
+        document::parse(json)
     }
 
     /// Compiles the policy for the request path.
@@ -58,24 +76,26 @@ impl RouteConfig {
     /// All mistakes at once.
     pub fn compile(&self) -> Result<RoutePolicy, Vec<Violation>> {
         let mut found = self.check_names();
-        let mut part = |name: &str, violations: Vec<Violation>| {
-            found.extend(violations.into_iter().map(|violation| violation.within(name)));
-        };
-        let canary = self
-            .canary
-            .as_ref()
-            .map(|config| canary::Policy::compile(config, &self.targets));
-        let canary = canary
-            .transpose()
-            .map_err(|violations| part("canary", violations))
-            .ok()
-            .flatten();
-        let retry = self.retry.as_ref().map(retry::Policy::compile);
-        let retry = retry
-            .transpose()
-            .map_err(|violations| part("retry", violations))
-            .ok()
-            .flatten();
+        let canary = part(&mut found, "canary", &self.canary, |config| {
+            canary::Policy::compile(config, &self.targets)
+        });
+        let retry = part(&mut found, "retry", &self.retry, retry::Policy::compile);
+        let scope = [&self.labels.virtual_service, "/", &self.labels.route].concat();
+        let rate_limit = part(&mut found, "rateLimit", &self.rate_limit, |config| {
+            rate_limit::Policy::compile(config, &scope)
+        });
+        let breaker = part(
+            &mut found,
+            "circuitBreaker",
+            &self.circuit_breaker,
+            breaker::Policy::compile,
+        );
+        let fault = part(&mut found, "fault", &self.fault, fault::Policy::compile);
+        let headers = part(&mut found, "headers", &self.headers, headers::Policy::compile);
+        if let Some(config) = &self.observability {
+            let violations = config.check().into_iter();
+            found.extend(violations.map(|violation| violation.within("observability")));
+        }
         if !found.is_empty() {
             return Err(found);
         }
@@ -87,6 +107,10 @@ impl RouteConfig {
             is_retried: self.retry.as_ref().is_some_and(|config| config.max_retries > 0),
             retry: retry.filter(|policy| policy.max_retries > 0),
             observability: self.observability,
+            rate_limit,
+            breaker,
+            fault,
+            headers,
         })
     }
 
@@ -107,6 +131,22 @@ impl RouteConfig {
             found.push(Violation::new("clusters", message));
         }
         found
+    }
+}
+
+/// Compiles one member; its mistakes are found under its name.
+fn part<C, P>(
+    found: &mut Vec<Violation>,
+    name: &str,
+    config: &Option<C>,
+    compile: impl FnOnce(&C) -> Result<P, Vec<Violation>>,
+) -> Option<P> {
+    match compile(config.as_ref()?) {
+        Ok(policy) => Some(policy),
+        Err(violations) => {
+            found.extend(violations.into_iter().map(|violation| violation.within(name)));
+            None
+        }
     }
 }
 

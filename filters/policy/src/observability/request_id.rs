@@ -1,7 +1,7 @@
 //! Request ids: what Envoy makes itself, for listeners that tell it not to.
 
-use super::trace_context::write_hex;
-use crate::Draws;
+use super::{Config, Text};
+use crate::{Draws, View};
 
 /// The request header.
 pub const HEADER: &str = "x-request-id";
@@ -16,8 +16,9 @@ impl RequestId {
         let high = (draws.number() & 0xffff_ffff_ffff_0fff) | 0x4000; // version 4
         let low = (draws.number() & 0x3fff_ffff_ffff_ffff) | 0x8000_0000_0000_0000; // variant 10
         let mut digits = [0; 32];
-        write_hex(digits.iter_mut(), high);
-        write_hex(digits.iter_mut().skip(16), low);
+        let mut hex = Text::new(&mut digits);
+        hex.push_hex(high, 16);
+        hex.push_hex(low, 16);
         let mut text = *b"00000000-0000-0000-0000-000000000000";
         for (place, digit) in text.iter_mut().filter(|place| **place != b'-').zip(digits) {
             *place = digit;
@@ -30,6 +31,17 @@ impl RequestId {
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// The id to write; `None`: the request goes on with the one it has, or without. Only a request that may keep its
+/// id is looked at.
+pub fn decide<V: View>(config: &Config, view: &V, draws: &mut Draws) -> Option<RequestId> {
+    let is_kept = || {
+        let incoming = view.request_header(HEADER);
+        incoming.is_some_and(|value| !value.as_ref().is_empty())
+    };
+    let is_made = config.request_id && !(config.keep_request_id && is_kept());
+    is_made.then(|| RequestId::draw(draws))
 }
 
 impl std::fmt::Debug for RequestId {

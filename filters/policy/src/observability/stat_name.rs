@@ -5,13 +5,13 @@
 //! stay, so the usual names read as they are. Envoy puts [`STATS_PREFIX`] before the name, by which it
 //! also finds the expressions: with `^wasmcustom\.` in front they are tried on no other stat.
 
-use super::ResponseClass;
+use super::{GrpcStatus, ResponseClass};
 
 /// What Envoy puts before the name of a wasm metric; its Prometheus output leaves it out.
 pub const STATS_PREFIX: &str = "wasmcustom.";
 
 /// For `stats_config.stats_tags` of every Envoy that runs a module: label and regular expression. The
-/// first group leaves the name, the second is the label's value.
+/// first group leaves the name, the second is the label's value. Every metric of ours has these labels.
 pub const STATS_TAGS: &[(&str, &str)] = &[
     ("mesh", r"^wasmcustom\.ferromesh_[^;]*(;mesh=([^;]*))"),
     ("reporter", r"^wasmcustom\.ferromesh_.*(;reporter=([^;]*))"),
@@ -23,6 +23,24 @@ pub const STATS_TAGS: &[(&str, &str)] = &[
     ("route", r"^wasmcustom\.ferromesh_.*(;route=([^;]*))"),
     ("target_node", r"^wasmcustom\.ferromesh_.*(;target_node=([^;]*))"),
     ("response_class", r"^wasmcustom\.ferromesh_.*(;response_class=([^;]*))"),
+];
+
+/// The same for labels that only some metrics have: gRPC's, and App Mesh's metrics. `Mesh` takes the prefix with it,
+/// so that Envoy calls App Mesh's metrics what App Mesh called them: `envoy_appmesh_RequestCount` in Prometheus,
+/// `appmesh.RequestCount` with tags in StatsD.
+pub const OPTIONAL_STATS_TAGS: &[(&str, &str)] = &[
+    ("grpc_status", r"^wasmcustom\.ferromesh_.*(;grpc_status=([^;]*))"),
+    ("Mesh", r"^(wasmcustom\.;Mesh=([^;]*);)appmesh\."),
+    ("VirtualNode", r"^wasmcustom\.;Mesh=.*(;VirtualNode=([^;]*))"),
+    ("VirtualGateway", r"^wasmcustom\.;Mesh=.*(;VirtualGateway=([^;]*))"),
+    (
+        "TargetVirtualService",
+        r"^wasmcustom\.;Mesh=.*(;TargetVirtualService=([^;]*))",
+    ),
+    (
+        "TargetVirtualNode",
+        r"^wasmcustom\.;Mesh=.*(;TargetVirtualNode=([^;]*))",
+    ),
 ];
 
 /// The labels that a route's metrics share.
@@ -58,12 +76,15 @@ impl Scope<'_> {
 }
 
 /// The part of the name that tells one series of a route from another.
-pub(super) fn push_series(name: &mut String, target: &str, class: ResponseClass) {
+pub(super) fn push_series(name: &mut String, target: &str, class: ResponseClass, grpc: Option<GrpcStatus>) {
     push(name, "target_node", target);
     push(name, "response_class", class.label());
+    if let Some(status) = grpc {
+        push(name, "grpc_status", status.label());
+    }
 }
 
-fn push(name: &mut String, label: &str, value: &str) {
+pub(super) fn push(name: &mut String, label: &str, value: &str) {
     name.push(';');
     name.push_str(label);
     name.push('=');

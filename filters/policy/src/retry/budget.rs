@@ -11,6 +11,8 @@ use super::BudgetConfig;
 
 const SLOTS: usize = 10;
 const MICRO: u64 = 1_000_000;
+/// Bytes of a window.
+pub(super) const ENCODED: usize = 8 + 8 * SLOTS;
 
 /// The state of one budget. Integers only, so that all platforms decide alike.
 #[derive(Clone, Debug)]
@@ -44,12 +46,9 @@ impl Budget {
     /// A budget without any history: its minimum for one window is there at once.
     #[must_use]
     pub fn new(config: &BudgetConfig) -> Self {
-        // Checked to be 0 to 1 where it comes from; the cast saturates otherwise.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let ratio_micro = (config.ratio * 1e6 + 0.5) as u64;
         let window = Duration::from_secs(u64::from(config.window_seconds.max(1)));
         Self {
-            ratio_micro,
+            ratio_micro: u64::from(config.ratio_micro()),
             minimum_micro: u64::from(config.min_per_second)
                 .saturating_mul(window.as_secs())
                 .saturating_mul(MICRO),
@@ -63,23 +62,45 @@ impl Budget {
 
     /// Counts one request at `now` and grants it up to `wanted` retries. Time that goes back stands still.
     pub fn grant(&mut self, now: Duration, wanted: u32) -> Grant {
+        self.count_request(now);
+        let retries = u32::try_from(self.left()).unwrap_or(u32::MAX).min(wanted);
+        self.take(u64::from(retries));
+        Grant {
+            retries,
+            slot: self.current,
+        }
+    }
+
+    /// Counts one request.
+    pub(super) fn count_request(&mut self, now: Duration) {
         self.advance(now);
         self.requests = self.requests.saturating_add(1);
+        if let Some(slot) = self.slot_mut(self.current) {
+            slot.requests = slot.requests.saturating_add(1);
+        }
+    }
+
+    /// Takes one retry of a request that was counted before; `false`: there is none left.
+    pub(super) fn take_retry(&mut self, now: Duration) -> bool {
+        self.advance(now);
+        let is_left = self.left() > 0;
+        self.take(u64::from(is_left));
+        is_left
+    }
+
+    fn left(&self) -> u64 {
         let allowed = self
             .requests
             .saturating_mul(self.ratio_micro)
             .saturating_add(self.minimum_micro)
             / MICRO;
-        let left = allowed.saturating_sub(self.granted);
-        let retries = u32::try_from(left).unwrap_or(u32::MAX).min(wanted);
-        self.granted = self.granted.saturating_add(u64::from(retries));
+        allowed.saturating_sub(self.granted)
+    }
+
+    fn take(&mut self, retries: u64) {
+        self.granted = self.granted.saturating_add(retries);
         if let Some(slot) = self.slot_mut(self.current) {
-            slot.requests = slot.requests.saturating_add(1);
-            slot.granted = slot.granted.saturating_add(u64::from(retries));
-        }
-        Grant {
-            retries,
-            slot: self.current,
+            slot.granted = slot.granted.saturating_add(retries);
         }
     }
 
@@ -99,6 +120,36 @@ impl Budget {
     #[must_use]
     pub fn window(&self) -> (u64, u64) {
         (self.requests, self.granted)
+    }
+
+    /// The window as bytes: the current slot, then each slot's requests and retries, little endian.
+    pub(super) fn encode(&self) -> [u8; ENCODED] {
+        let mut bytes = [0; ENCODED];
+        let (current, slots) = bytes.split_at_mut(8);
+        current.copy_from_slice(&self.current.to_le_bytes());
+        for (slot, place) in self.slots.iter().zip(slots.chunks_exact_mut(8)) {
+            let (requests, granted) = place.split_at_mut(4);
+            let short = |number: u64| u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes();
+            requests.copy_from_slice(&short(slot.requests));
+            granted.copy_from_slice(&short(slot.granted));
+        }
+        bytes
+    }
+
+    /// The window that [`encode`](Self::encode) wrote; `None`: these are other bytes.
+    pub(super) fn decode(config: &BudgetConfig, bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; ENCODED] = bytes.try_into().ok()?;
+        let (current, slots) = bytes.split_at(8);
+        let mut budget = Self::new(config);
+        budget.current = u64::from_le_bytes(current.try_into().ok()?);
+        for (slot, place) in budget.slots.iter_mut().zip(slots.chunks_exact(8)) {
+            let (requests, granted) = place.split_at(4);
+            slot.requests = u64::from(u32::from_le_bytes(requests.try_into().ok()?));
+            slot.granted = u64::from(u32::from_le_bytes(granted.try_into().ok()?));
+        }
+        budget.requests = budget.slots.iter().map(|slot| slot.requests).sum();
+        budget.granted = budget.slots.iter().map(|slot| slot.granted).sum();
+        Some(budget)
     }
 
     fn advance(&mut self, now: Duration) {

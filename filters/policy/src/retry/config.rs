@@ -12,33 +12,43 @@ const MAX_PER_TRY_TIMEOUT_MILLIS: u64 = 86_400_000;
 
 /// How often a request may be retried.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "RetryConfig"))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Config {
     /// Retries beyond the first attempt, at most 1000: the number of the route's native policy.
+    #[cfg_attr(feature = "schema", schemars(range(max = MAX_RETRIES)))]
     pub max_retries: u32,
-    /// The bound on retries of the whole virtual service; absent: the defaults of [`BudgetConfig`].
+    /// The bound on retries of the whole virtual service; absent: the defaults of each
+    /// of its members.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<BudgetConfig>,
     /// Whether the Envoy route carries the retry policy (the default). `false`, for stand-alone use: the
     /// filter states it in request headers, from the fields below, which a native policy must not have.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    #[cfg_attr(feature = "schema", schemars(!skip_serializing_if))]
     pub native: bool,
     /// Envoy's retry conditions, of HTTP (`x-envoy-retry-on`) and of gRPC (`x-envoy-retry-grpc-on`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(!skip_serializing_if, extend("items" = {"type": "string", "enum": conditions()})))]
     pub retry_on: Vec<String>,
     /// HTTP status codes to retry, 100 to 599; they imply the condition `retriable-status-codes`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(!skip_serializing_if, inner(range(min = 100, max = 599))))]
     pub status_codes: Vec<u16>,
     /// Milliseconds for each attempt, 1 to 86,400,000; absent: the route's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = MAX_PER_TRY_TIMEOUT_MILLIS)))]
     pub per_try_timeout_millis: Option<u64>,
     /// What may be retried of methods that are not idempotent.
     #[serde(default, skip_serializing_if = "NonIdempotent::is_safe")]
+    #[cfg_attr(feature = "schema", schemars(!skip_serializing_if))]
     pub non_idempotent: NonIdempotent,
 }
 
 /// What may be retried of a request whose method is not idempotent (RFC 9110, 9.2.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum NonIdempotent {
     /// Only what no upstream can have processed; and gRPC conditions, which name their case themselves.
@@ -48,18 +58,23 @@ pub enum NonIdempotent {
     Retry,
 }
 
-/// A bound on retries over a sliding window, for each virtual service in each worker of one Envoy.
+/// A bound on retries over a sliding window: of each virtual service in each worker of one Envoy, or of an upstream
+/// filter in all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BudgetConfig {
     /// Retries for each request, 0 to 1.
     #[serde(default = "BudgetConfig::default_ratio")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 1)))]
     pub ratio: f64,
     /// Retries each second that are allowed without any ratio, at most 1,000,000.
     #[serde(default = "BudgetConfig::default_min_per_second")]
+    #[cfg_attr(feature = "schema", schemars(range(max = MAX_MIN_PER_SECOND)))]
     pub min_per_second: u32,
     /// The window's length in seconds, 1 to 3600.
     #[serde(default = "BudgetConfig::default_window_seconds")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = MAX_WINDOW_SECONDS)))]
     pub window_seconds: u32,
 }
 
@@ -87,13 +102,19 @@ impl BudgetConfig {
         10
     }
 
-    fn check(&self) -> Vec<Violation> {
+    /// The ratio in parts of a million, rounded.
+    pub(super) fn ratio_micro(&self) -> u32 {
+        // Checked to be 0 to 1 where it comes from; the cast saturates otherwise.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let micro = (self.ratio * 1e6 + 0.5) as u32;
+        micro
+    }
+
+    pub(crate) fn check(&self) -> Vec<Violation> {
         let mut found = Vec::new();
         if !(0.0..=1.0).contains(&self.ratio) {
-            found.push(Violation::new(
-                "ratio",
-                format!("ratio {} must be between 0 and 1", self.ratio),
-            ));
+            // Without the value: printing floats is 30 KB of code in every module.
+            found.push(Violation::new("ratio", "ratio must be between 0 and 1"));
         }
         if self.min_per_second > MAX_MIN_PER_SECOND {
             found.push(Violation::new(
@@ -200,6 +221,12 @@ impl NonIdempotent {
     fn is_safe(&self) -> bool {
         *self == Self::Safe
     }
+}
+
+/// What `retryOn` may hold.
+#[cfg(feature = "schema")]
+fn conditions() -> Vec<&'static str> {
+    [HTTP_CONDITIONS.as_slice(), GRPC_CONDITIONS.as_slice()].concat()
 }
 
 fn yes() -> bool {

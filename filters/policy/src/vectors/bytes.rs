@@ -1,7 +1,8 @@
 //! Bytes in a text format: a string stands for its UTF-8, `{hex: "ff00"}` for anything else.
 
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The headers of a message, in order.
 pub type Headers = Vec<(String, HeaderValue)>;
@@ -52,6 +53,31 @@ impl<'de> Deserialize<'de> for Payload {
             WrittenPayload::Text(text) => Ok(Self(text.into_bytes())),
             WrittenPayload::Hex(OnlyHex { hex }) => decode(&hex).map(Self).map_err(D::Error::custom),
             WrittenPayload::Json(value) => serde_json::to_vec(&value).map(Self).map_err(D::Error::custom),
+        }
+    }
+}
+
+impl Serialize for HeaderValue {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serialize(&self.0, serializer)
+    }
+}
+
+/// As text, whether it is JSON or not.
+impl Serialize for Payload {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serialize(&self.0, serializer)
+    }
+}
+
+fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => serializer.serialize_str(text),
+        Err(_) => {
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let mut map = serializer.serialize_map(Some(1))?;
+            map.serialize_entry("hex", &hex)?;
+            map.end()
         }
     }
 }

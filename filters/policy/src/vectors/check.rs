@@ -51,6 +51,13 @@ fn header(name: &str, wanted: &HeaderExpectation, seen: &Headers) -> Result<(), 
     match wanted {
         HeaderExpectation::Absent if values.is_empty() => Ok(()),
         HeaderExpectation::Absent => Err(format!("header {name} is {}, expected absent", shown())),
+        HeaderExpectation::Values { values: wanted } => {
+            if values.len() == wanted.len() && values.iter().zip(wanted).all(|(given, wanted)| *given == wanted.0) {
+                return Ok(());
+            }
+            let wanted: Vec<String> = wanted.iter().map(|value| value.0.escape_ascii().to_string()).collect();
+            Err(format!("header {name} is {}, expected {wanted:?}", shown()))
+        }
         HeaderExpectation::Exactly(value) if values == [value.0.as_slice()] => Ok(()),
         HeaderExpectation::Exactly(value) => Err(format!(
             "header {name} is {}, expected [{:?}]",

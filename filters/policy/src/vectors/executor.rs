@@ -1,7 +1,6 @@
-//! The schedule: plays a vector's events in the order of their times and compares after each.
+//! What a place where the policy runs must be able to do.
 
-use super::{check, Configured, Headers, Request, Response, Step, Vector};
-use super::{Action, Metric};
+use super::{Action, Configured, Headers, Metric, Request, Response};
 
 /// What a filter did with the request headers.
 #[derive(Clone, Debug, Default)]
@@ -14,7 +13,7 @@ pub struct RequestOutcome {
 
 /// One place where the policy runs. An executor is made for one vector, with its module and seed.
 ///
-/// `at_ms` never goes back from call to call. A stream is a number that `run` chooses; an executor may meet a
+/// `at_ms` never goes back from call to call. A stream is a number that the caller chooses; an executor may meet a
 /// response of a stream whose request it never saw.
 pub trait Executor {
     /// Calls `on_configure`; whether it accepted.
@@ -29,101 +28,4 @@ pub trait Executor {
     fn tick(&mut self, at_ms: u64);
     /// Every metric that was written so far: raw stat name (as the filter defined it) and cumulative value.
     fn metrics(&mut self) -> Vec<(String, Metric)>;
-}
-
-enum Event<'v> {
-    Configure(&'v Step),
-    Request(&'v Step),
-    Response(&'v Step),
-    End,
-    Tick(&'v Step),
-}
-
-/// Plays the vector; every mismatch as a sentence with its step. Empty: it holds.
-pub fn run(vector: &Vector, executor: &mut impl Executor) -> Vec<String> {
-    let mut found = Vec::new();
-    let answered = executor.configure(0, &vector.plugin.0);
-    if answered != vector.expect_configure {
-        found.push(format!(
-            "on_configure: {answered:?}, expected {:?}",
-            vector.expect_configure
-        ));
-        return found;
-    }
-    for (at_ms, index, event) in schedule(vector) {
-        let mut mismatches = Vec::new();
-        match event {
-            Event::Configure(step) => {
-                let plugin = step.configure.as_ref().map_or(&[][..], |payload| &payload.0);
-                let answered = executor.configure(at_ms, plugin);
-                if answered != step.expect_configure {
-                    mismatches.push(format!(
-                        "on_configure: {answered:?}, expected {:?}",
-                        step.expect_configure
-                    ));
-                }
-            }
-            Event::Request(step) => {
-                if let Some(request) = &step.request {
-                    let outcome = executor.request(at_ms, index, request);
-                    if let Some(expected) = &step.expect {
-                        mismatches = check::request(expected, &outcome);
-                    }
-                }
-            }
-            Event::Response(step) => {
-                if let Some(response) = &step.response {
-                    let headers = executor.response(at_ms, index, response);
-                    if let Some(expected) = &step.expect_response {
-                        mismatches = check::headers(&expected.response_headers, &headers);
-                    }
-                }
-            }
-            Event::End => executor.end(at_ms, index),
-            Event::Tick(step) => {
-                if step.tick {
-                    executor.tick(at_ms);
-                }
-                if let Some(expected) = &step.expect_metrics {
-                    mismatches = check::metrics(expected, &executor.metrics());
-                }
-            }
-        }
-        found.extend(
-            mismatches
-                .into_iter()
-                .map(|text| format!("step {index} at {at_ms} ms: {text}")),
-        );
-    }
-    found
-}
-
-fn schedule(vector: &Vector) -> Vec<(u64, usize, Event<'_>)> {
-    let mut events = Vec::new();
-    for (index, step) in vector.steps.iter().enumerate() {
-        let at = step.at_ms;
-        if step.configure.is_some() {
-            events.push((at, index, Event::Configure(step)));
-        }
-        if step.request.is_some() {
-            events.push((at, index, Event::Request(step)));
-        }
-        match &step.response {
-            Some(response) => {
-                let headers = at.saturating_add(response.after_ms);
-                events.push((headers, index, Event::Response(step)));
-                events.push((headers.saturating_add(response.body_ms), index, Event::End));
-            }
-            None if step.request.is_some() => {
-                events.push((at.saturating_add(step.cancel_after_ms), index, Event::End));
-            }
-            None => {}
-        }
-        if step.tick || step.expect_metrics.is_some() {
-            events.push((at, index, Event::Tick(step)));
-        }
-    }
-    // Stable: events of one time keep the order of the steps, and of a stream within its step.
-    events.sort_by_key(|(at, index, _)| (*at, *index));
-    events
 }

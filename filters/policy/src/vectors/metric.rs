@@ -1,14 +1,17 @@
 //! Metrics as an executor sees them, and the way from a raw stat name to a Prometheus-like key.
 
+#[cfg(feature = "vectors")]
 use std::sync::OnceLock;
 
+#[cfg(feature = "vectors")]
 use regex::Regex;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::observability::{STATS_PREFIX, STATS_TAGS};
+#[cfg(feature = "vectors")]
+use crate::observability::{OPTIONAL_STATS_TAGS, STATS_PREFIX, STATS_TAGS};
 
 /// A metric's cumulative value.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Metric {
     /// A counter's total.
@@ -18,6 +21,7 @@ pub enum Metric {
 }
 
 impl Metric {
+    #[cfg(feature = "vectors")]
     pub(super) fn zero(&self) -> Self {
         match self {
             Self::Counter(_) => Self::Counter(0),
@@ -25,6 +29,7 @@ impl Metric {
         }
     }
 
+    #[cfg(feature = "vectors")]
     pub(super) fn is_zero(&self) -> bool {
         match self {
             Self::Counter(total) => *total == 0,
@@ -40,6 +45,7 @@ impl Metric {
         }
     }
 
+    #[cfg(feature = "vectors")]
     pub(super) fn same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Counter(one), Self::Counter(two)) => one == two,
@@ -58,23 +64,30 @@ impl Metric {
 /// `stats_tags` (each tag's first group leaves the name, the second is the value). Labels sorted by name.
 ///
 /// # Errors
-/// A label that is missing, a name that keeps something after the labels are taken out.
+/// A label that every metric of ours has and this one has not, a name that keeps something after the labels are
+/// taken out.
+#[cfg(feature = "vectors")]
 pub fn prometheus_key(raw: &str) -> Result<String, String> {
     static TAGS: OnceLock<Vec<(&'static str, Regex)>> = OnceLock::new();
     let tags = TAGS.get_or_init(|| {
-        STATS_TAGS
-            .iter()
-            .filter_map(|(label, regex)| Some((*label, Regex::new(regex).ok()?)))
+        let all = STATS_TAGS.iter().chain(OPTIONAL_STATS_TAGS);
+        all.filter_map(|(label, regex)| Some((*label, Regex::new(regex).ok()?)))
             .collect()
     });
-    if tags.len() != STATS_TAGS.len() {
-        return Err("a regular expression of STATS_TAGS is invalid".to_owned());
+    if tags.len() != STATS_TAGS.len() + OPTIONAL_STATS_TAGS.len() {
+        return Err("a regular expression of the tags is invalid".to_owned());
     }
     let full = format!("{STATS_PREFIX}{raw}");
+    let is_ours = raw.starts_with("ferromesh_");
     let mut labels = Vec::new();
     let mut removed = Vec::new();
-    for (label, regex) in tags {
-        let captures = regex.captures(&full).ok_or_else(|| format!("no label {label}"))?;
+    for (index, (label, regex)) in tags.iter().enumerate() {
+        let Some(captures) = regex.captures(&full) else {
+            if is_ours && index < STATS_TAGS.len() {
+                return Err(format!("no label {label}"));
+            }
+            continue;
+        };
         let (whole, value) = (captures.get(1), captures.get(2));
         let (Some(whole), Some(value)) = (whole, value) else {
             return Err(format!("the expression of label {label} needs two groups"));
@@ -84,12 +97,17 @@ pub fn prometheus_key(raw: &str) -> Result<String, String> {
     }
     removed.sort_by_key(|range| range.start);
     let mut name = String::new();
-    let mut from = STATS_PREFIX.len();
+    let mut from = 0;
     for range in removed {
         name.push_str(full.get(from..range.start).ok_or("labels overlap")?);
         from = range.end;
     }
     name.push_str(full.get(from..).ok_or("labels overlap")?);
+    // What is left of Envoy's custom prefix is not printed; other names get Envoy's own, and `_` for dots.
+    let name = match name.strip_prefix(STATS_PREFIX) {
+        Some(custom) => custom.to_owned(),
+        None => format!("envoy_{}", name.replace('.', "_")),
+    };
     if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
         return Err(format!("{name:?} is left after the labels"));
     }

@@ -4,10 +4,10 @@ use super::*;
 use crate::vectors::prometheus_key;
 
 #[derive(Default)]
-struct Stats {
+pub(in super::super) struct Stats {
     names: Vec<String>,
-    totals: BTreeMap<String, u64>,
-    samples: BTreeMap<String, Vec<u64>>,
+    pub(in super::super) totals: BTreeMap<String, u64>,
+    pub(in super::super) samples: BTreeMap<String, Vec<u64>>,
     refuses: bool,
 }
 
@@ -27,7 +27,7 @@ impl Sink for Stats {
     }
 }
 
-fn scope(route: &str) -> Scope<'_> {
+pub(in super::super) fn scope(route: &str) -> Scope<'_> {
     Scope {
         mesh: "m",
         reporter: "source",
@@ -37,7 +37,7 @@ fn scope(route: &str) -> Scope<'_> {
     }
 }
 
-fn ok() -> Outcome {
+pub(in super::super) fn ok() -> Outcome {
     Outcome {
         target: Some(0),
         class: ResponseClass::Successful,
@@ -55,7 +55,7 @@ fn counts_and_samples_reach_the_host_once_with_their_labels() {
         block,
         &Outcome {
             retries: 2,
-            budget_exhausted: true,
+            events: Event::RetryBudgetExhausted.into(),
             ..ok()
         },
     );
@@ -180,7 +180,7 @@ proptest! {
     }
 }
 
-fn decode(text: &str) -> String {
+pub(in super::super) fn decode(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
@@ -195,4 +195,30 @@ fn decode(text: &str) -> String {
         }
     }
     String::from_utf8(bytes).unwrap()
+}
+
+pub(in super::super) fn grpc(code: u64) -> Detail {
+    Detail {
+        grpc: Some(GrpcStatus::of_property(Some(&code.to_le_bytes()))),
+        ..Detail::default()
+    }
+}
+
+#[test]
+fn grpc_requests_have_the_label_of_their_status_and_others_have_none() {
+    let mut ledger = Ledger::default();
+    let mut stats = Stats::default();
+    let block = ledger.block(&scope("r"), &["blue".into()]);
+    for code in [0, 0, 14] {
+        ledger.count_with(block, &ok(), &grpc(code));
+    }
+    ledger.count(block, &ok());
+    ledger.flush(&mut stats);
+    let mut seen: Vec<(&str, u64)> = stats
+        .totals
+        .iter()
+        .map(|(name, total)| (name.rsplit_once(";response_class=").unwrap().1, *total))
+        .collect();
+    seen.sort_unstable();
+    assert_eq!(seen, [("2xx", 1), ("2xx;grpc_status=0", 2), ("2xx;grpc_status=14", 1)]);
 }
