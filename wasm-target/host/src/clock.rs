@@ -4,19 +4,34 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Wall time at which the virtual clock starts, in nanoseconds since 1970: 2025-01-01T00:00:00Z.
+/// Wall time at which a virtual clock starts, in nanoseconds since 1970: 2025-01-01T00:00:00Z.
 const EPOCH: u64 = 1_735_689_600_000_000_000;
 
 /// A clock that stands still until it is moved. Copies show the same time, so several VMs can share one.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Clock {
     nanoseconds: Arc<AtomicU64>,
+    wall_start: u64,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::starting_at(Duration::from_nanos(EPOCH))
+    }
 }
 
 impl Clock {
     /// A clock at its start.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A clock at its start, where the wall clock shows this time since 1970-01-01 UTC.
+    pub fn starting_at(unix: Duration) -> Self {
+        Self {
+            nanoseconds: Arc::default(),
+            wall_start: u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX),
+        }
     }
 
     /// Moves the clock on. It stops at about 584 years.
@@ -36,9 +51,9 @@ impl Clock {
         Duration::from_nanos(self.nanoseconds.load(Ordering::Relaxed))
     }
 
-    /// Wall time in nanoseconds since 1970. The clock starts on 2025-01-01T00:00:00Z.
+    /// Wall time in nanoseconds since 1970. A [`new`](Self::new) clock starts on 2025-01-01T00:00:00Z.
     pub fn wall_nanoseconds(&self) -> u64 {
-        EPOCH.saturating_add(self.nanoseconds.load(Ordering::Relaxed))
+        self.wall_start.saturating_add(self.nanoseconds.load(Ordering::Relaxed))
     }
 }
 

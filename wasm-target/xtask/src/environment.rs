@@ -6,6 +6,7 @@
 mod envoy;
 pub mod network;
 mod python;
+mod registry;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -40,6 +41,15 @@ impl Environment {
                 ("FERROMESH_EXAMPLES", workspace.examples()),
             ],
         })
+    }
+
+    /// Adds what only the tests need: a registry for modules.
+    ///
+    /// # Errors
+    /// As [`Environment::prepare`].
+    pub fn with_registry(mut self) -> Result<Self> {
+        self.variables.push(("FERROMESH_REGISTRY", registry::prepare()?));
+        Ok(self)
     }
 
     /// Tells a command where everything is.

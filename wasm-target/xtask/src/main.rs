@@ -5,12 +5,15 @@
 //! repository (see [`cache`]), everything else into cargo's target folder.
 
 mod bench;
+mod browser;
 mod cache;
 mod demo;
 mod environment;
+mod fuzz;
 mod modules;
 mod process;
 mod progress;
+mod reference;
 mod tally;
 mod testing;
 mod workspace;
@@ -40,10 +43,16 @@ enum Command {
     Env,
     /// Build the filter modules into target/modules and check them.
     Wasm(WasmArguments),
+    /// Build the policy for JavaScript into target/browser: `nodejs` and `web`.
+    Browser,
     /// Make everything that is needed to run: env, wasm, the ferromesh binary and the demo.
     Build,
     /// Format check, clippy and all tests; the last line is `N passed, N failed, N skipped`.
     Test(TestArguments),
+    /// Look for inputs that break a filter, with libFuzzer; `cargo xtask test` runs the same targets with drawn inputs.
+    Fuzz(FuzzArguments),
+    /// Write the reference of the filters into docs/filters, from the types of their configuration.
+    Reference(ReferenceArguments),
     /// Show the main job: a mesh on stock Envoy, a canary moved under load, retries within budget.
     Demo(DemoArguments),
     /// Measure, with optimised builds.
@@ -62,6 +71,22 @@ struct TestArguments {
     /// Passed on to the test binaries: a part of test names, or libtest's options.
     #[arg(last = true)]
     arguments: Vec<String>,
+}
+
+#[derive(Args)]
+struct FuzzArguments {
+    /// Inputs for each target.
+    #[arg(long, default_value_t = 10_000_000)]
+    runs: u64,
+    /// plugin, route-policy, canary, retry, observability, mesh; none: all of them.
+    targets: Vec<String>,
+}
+
+#[derive(Args)]
+struct ReferenceArguments {
+    /// Compare with what is there, and write nothing: non-zero exit where a page differs.
+    #[arg(long)]
+    check: bool,
 }
 
 #[derive(Args)]
@@ -107,12 +132,22 @@ fn run(command: Command) -> Result<ExitCode> {
                 print!("{}", modules::report(&built));
             }
         }
+        Command::Browser => browser::build(&workspace)?,
         Command::Build => {
             Environment::prepare(&workspace)?;
             modules::build(&workspace)?;
             demo::build_binaries(&workspace)?;
         }
         Command::Test(arguments) => return testing::run(&workspace, &arguments.arguments),
+        Command::Fuzz(arguments) => return fuzz::run(&workspace, arguments.runs, &arguments.targets),
+        Command::Reference(arguments) => {
+            let mode = if arguments.check {
+                reference::Mode::Check
+            } else {
+                reference::Mode::Write
+            };
+            reference::run(&workspace, mode)?;
+        }
         Command::Demo(arguments) => {
             let mode = if arguments.check {
                 demo::Mode::Check

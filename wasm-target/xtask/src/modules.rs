@@ -1,26 +1,31 @@
 //! Builds the filter modules, checks what Envoy would stumble over, and collects them in one folder.
 
-mod inspection;
-mod surface;
+mod optimise;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{bail, Context, Result};
+use ferromesh_wasm_inspection::{surface, Inspection, Rules};
 
 use crate::cache::{sha256, Cache};
 use crate::process;
 use crate::progress;
 use crate::workspace::Workspace;
-use inspection::Inspection;
+use optimise::Optimiser;
 
 /// The packages and the names under which their modules are distributed.
-const FILTERS: [(&str, &str); 4] = [
+const FILTERS: [(&str, &str); 9] = [
     ("ferromesh-filter-canary", "canary"),
     ("ferromesh-filter-retry", "retry"),
     ("ferromesh-filter-observability", "observability"),
+    ("ferromesh-filter-rate-limit", "rate-limit"),
+    ("ferromesh-filter-circuit-breaker", "circuit-breaker"),
+    ("ferromesh-filter-fault", "fault"),
+    ("ferromesh-filter-headers", "headers"),
     ("ferromesh-filter-mesh", "mesh"),
+    ("ferromesh-filter-mesh-lean", "mesh-lean"),
 ];
 
 /// The fused filter on the public SDK: not distributed, but what benchmarks and vectors compare `mesh` with.
@@ -54,15 +59,17 @@ pub fn build(workspace: &Workspace) -> Result<Vec<Built>> {
     progress::step("building the filter modules");
     let modules = workspace.modules();
     fs::create_dir_all(&modules).with_context(|| format!("cannot make {}", modules.display()))?;
+    let optimiser = Optimiser::prepare(workspace)?;
     let mut built = Vec::new();
     let mut broken = Vec::new();
     let mut collect = |target: &Path, (package, name): (&str, &'static str), max_size| -> Result<()> {
         let file = compiled(target, package);
-        let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let inspection = Inspection::of(&bytes).with_context(|| format!("{} is no wasm module", file.display()))?;
-        let violations = violations(bytes.len(), max_size, &inspection);
+        let (bytes, symbols) = optimiser.optimise(&file)?;
+        let inspection = Inspection::of(&bytes).with_context(|| file.display().to_string())?;
+        let violations = inspection.violations(bytes.len(), &rules(max_size));
         if violations.is_empty() {
             place(&bytes, &modules.join(format!("{name}.wasm")))?;
+            place(&symbols, &modules.join(format!("{name}.symbols")))?;
         }
         broken.extend(violations.into_iter().map(|text| format!("{name}.wasm: {text}")));
         built.push(Built {
@@ -118,18 +125,26 @@ fn compiled(target: &Path, package: &str) -> PathBuf {
 
 /// A rustc that compiles for wasm, found or made.
 pub fn rustc(workspace: &Workspace) -> Result<PathBuf> {
+    rustc_for(workspace, &[TARGET])
+}
+
+/// A rustc that compiles for all of these targets, found or made.
+pub fn rustc_for(workspace: &Workspace, targets: &[&str]) -> Result<PathBuf> {
     let cache = Cache::open()?;
     let script = workspace.path("wasm-target/toolchain/wasm-rustc.sh");
     let path = process::output(
         Command::new("bash")
             .arg(&script)
             .arg(cache.path("wasm-rust"))
-            .env("TARGETS", TARGET),
+            .env("TARGETS", targets.join(" ")),
     )
-    .context(
-        "no rustc that compiles for wasm: the lines above say what was tried; \
-         with rustup's server in reach `rustup target add wasm32-wasip1` is enough",
-    )?;
+    .with_context(|| {
+        format!(
+            "no rustc that compiles for wasm: the lines above say what was tried; \
+             with rustup's server in reach `rustup target add {}` is enough",
+            targets.join(" ")
+        )
+    })?;
     Ok(PathBuf::from(path))
 }
 
@@ -153,33 +168,13 @@ fn rustflags(workspace: &Workspace) -> Vec<String> {
     flags
 }
 
-/// What is wrong with a module, for each rule that it breaks.
-fn violations(size: usize, max_size: usize, inspection: &Inspection) -> Vec<String> {
-    let mut found = Vec::new();
-    if size > max_size {
-        found.push(format!("size is {size} bytes, at most {max_size} are allowed"));
+/// What one of our modules keeps to.
+fn rules(max_size: usize) -> Rules {
+    Rules {
+        size: max_size,
+        memory: MAX_MEMORY,
+        exports: &surface::REQUIRED_EXPORTS,
     }
-    for import in &inspection.imports {
-        if !surface::provides(&import.module, &import.name) {
-            found.push(format!(
-                "import {}.{} is not provided by Envoy",
-                import.module, import.name
-            ));
-        }
-    }
-    match inspection.memory_maximum {
-        None => found.push("memory declares no maximum".to_owned()),
-        Some(bytes) if bytes > MAX_MEMORY => found.push(format!(
-            "memory declares a maximum of {bytes} bytes, at most {MAX_MEMORY} are allowed"
-        )),
-        Some(_) => {}
-    }
-    for export in surface::REQUIRED_EXPORTS {
-        if !inspection.exports.iter().any(|name| name == export) {
-            found.push(format!("export {export} is missing"));
-        }
-    }
-    found
 }
 
 /// Writes a module in one step, and not at all if it is there already: its time of change tells others
@@ -230,50 +225,4 @@ pub fn report(built: &[Built]) -> String {
         ));
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::inspection::Import;
-    use super::*;
-
-    fn fine() -> Inspection {
-        Inspection {
-            imports: vec![Import {
-                module: "env".to_owned(),
-                name: "proxy_log".to_owned(),
-            }],
-            exports: surface::REQUIRED_EXPORTS
-                .iter()
-                .map(|name| (*name).to_owned())
-                .collect(),
-            memory_initial: 1 << 20,
-            memory_maximum: Some(MAX_MEMORY),
-        }
-    }
-
-    #[test]
-    fn accepts_a_module_within_all_limits() {
-        assert_eq!(violations(MAX_SIZE, MAX_SIZE, &fine()), Vec::<String>::new());
-    }
-
-    #[test]
-    fn names_every_rule_that_a_module_breaks() {
-        let mut bad = fine();
-        bad.imports.push(Import {
-            module: "env".to_owned(),
-            name: "system".to_owned(),
-        });
-        bad.exports.retain(|name| name != "proxy_abi_version_0_2_1");
-        bad.memory_maximum = None;
-        assert_eq!(
-            violations(MAX_SIZE + 1, MAX_SIZE, &bad),
-            [
-                "size is 307201 bytes, at most 307200 are allowed",
-                "import env.system is not provided by Envoy",
-                "memory declares no maximum",
-                "export proxy_abi_version_0_2_1 is missing",
-            ]
-        );
-    }
 }

@@ -5,6 +5,7 @@ use std::process::{ExitCode, Stdio};
 
 use anyhow::{Context, Result};
 
+use crate::browser;
 use crate::environment::{network, Environment};
 use crate::modules;
 use crate::process;
@@ -20,9 +21,10 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
     let mut phases = Phases::new();
     let environment = phases.run("environment", || {
         network::prepare()?;
-        Environment::prepare(workspace)
+        Environment::prepare(workspace)?.with_registry()
     })?;
     phases.run("filter modules", || modules::build(workspace))?;
+    phases.run("policy for JavaScript", || browser::build(workspace))?;
 
     let mut failures: Vec<&'static str> = Vec::new();
     let mut check = |name: &'static str, phases: &mut Phases, command: &mut std::process::Command| {
@@ -73,6 +75,7 @@ fn run_tests(workspace: &Workspace, environment: &Environment, arguments: &[Stri
         command.arg("--").args(arguments);
     }
     environment.apply(&mut command);
+    command.env(browser::FOLDER, browser::folder(workspace));
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

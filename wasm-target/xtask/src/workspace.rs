@@ -43,6 +43,11 @@ impl Workspace {
         self.target.join("wasm")
     }
 
+    /// A path inside the target folder.
+    pub fn target(&self, relative: &str) -> PathBuf {
+        self.target.join(relative)
+    }
+
     /// Where the finished modules are collected.
     pub fn modules(&self) -> PathBuf {
         self.target.join("modules")

@@ -66,13 +66,11 @@ const WASI: [&str; 15] = [
     "sched_yield",
 ];
 
-/// What a module must export to be taken for a filter.
-pub const REQUIRED_EXPORTS: [&str; 4] = [
-    "memory",
-    "_initialize",
-    "proxy_abi_version_0_2_1",
-    "proxy_on_context_create",
-];
+/// What one of our modules must export to be taken for a filter.
+pub const REQUIRED_EXPORTS: [&str; 4] = ["memory", "_initialize", ABI_EXPORT, "proxy_on_context_create"];
+
+/// The export by which Envoy learns the ABI; a module without one is no filter to it.
+pub const ABI_EXPORT: &str = "proxy_abi_version_0_2_1";
 
 /// Whether Envoy resolves this import.
 pub fn provides(module: &str, name: &str) -> bool {

@@ -1,9 +1,9 @@
 //! Reads from a module what can be judged without running it.
 
-use anyhow::{bail, Result};
-use wasmparser::{MemoryType, Parser, Payload, TypeRef};
+use wasmparser::{Encoding, MemoryType, Parser, Payload, TypeRef};
 
 /// What a module asks for and offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inspection {
     /// In the module's order.
     pub imports: Vec<Import>,
@@ -16,17 +16,44 @@ pub struct Inspection {
 }
 
 /// One thing that the host must provide.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Import {
+    /// The module that it is looked for in, such as `env`.
     pub module: String,
+    /// Its name there.
     pub name: String,
+}
+
+/// Why bytes are no module that Envoy could load.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidModule {
+    /// They do not begin as a wasm binary does.
+    #[error("it is no wasm module: it does not begin with \\0asm")]
+    NotWasm,
+    /// A component holds modules and interfaces; Envoy runs plain modules only.
+    #[error("it is a wasm component; Envoy runs core modules only")]
+    Component,
+    /// A section cannot be read.
+    #[error("it is no valid wasm module: {0}")]
+    Malformed(String),
+    /// Not one memory.
+    #[error("it has {0} memories; Envoy wants exactly 1")]
+    Memories(usize),
 }
 
 /// The size of a page of wasm memory in bytes, unless a module says otherwise.
 const PAGE: u64 = 64 << 10;
 
 impl Inspection {
-    /// Reads a module's sections.
-    pub fn of(bytes: &[u8]) -> Result<Self> {
+    /// Reads a module's sections. Function bodies are not looked into: Envoy's compiler does that.
+    ///
+    /// # Errors
+    /// [`InvalidModule`].
+    pub fn of(bytes: &[u8]) -> Result<Self, InvalidModule> {
+        if !bytes.starts_with(b"\0asm") {
+            return Err(InvalidModule::NotWasm);
+        }
+        let malformed = |error: wasmparser::BinaryReaderError| InvalidModule::Malformed(error.to_string());
         let mut inspection = Self {
             imports: Vec::new(),
             exports: Vec::new(),
@@ -35,10 +62,14 @@ impl Inspection {
         };
         let mut memories = 0;
         for payload in Parser::new(0).parse_all(bytes) {
-            match payload? {
+            match payload.map_err(malformed)? {
+                Payload::Version {
+                    encoding: Encoding::Component,
+                    ..
+                } => return Err(InvalidModule::Component),
                 Payload::ImportSection(section) => {
                     for import in section.into_imports() {
-                        let import = import?;
+                        let import = import.map_err(malformed)?;
                         if let TypeRef::Memory(memory) = import.ty {
                             memories += 1;
                             inspection.read_memory(&memory);
@@ -52,21 +83,27 @@ impl Inspection {
                 Payload::MemorySection(section) => {
                     for memory in section {
                         memories += 1;
-                        inspection.read_memory(&memory?);
+                        inspection.read_memory(&memory.map_err(malformed)?);
                     }
                 }
                 Payload::ExportSection(section) => {
                     for export in section {
-                        inspection.exports.push(export?.name.to_owned());
+                        inspection.exports.push(export.map_err(malformed)?.name.to_owned());
                     }
                 }
                 _ => {}
             }
         }
         if memories != 1 {
-            bail!("it has {memories} memories, Envoy wants exactly 1");
+            return Err(InvalidModule::Memories(memories));
         }
         Ok(inspection)
+    }
+
+    /// Whether something is exported under this name.
+    #[must_use]
+    pub fn exports(&self, name: &str) -> bool {
+        self.exports.iter().any(|export| export == name)
     }
 
     fn read_memory(&mut self, memory: &MemoryType) {
@@ -99,8 +136,14 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_module() {
-        assert!(Inspection::of(b"#!/bin/sh").is_err());
-        assert!(Inspection::of(&MODULE[..20]).is_err());
+    fn refuses_what_is_no_module_and_says_why() {
+        assert_eq!(Inspection::of(b"#!/bin/sh"), Err(InvalidModule::NotWasm));
+        assert_eq!(Inspection::of(b""), Err(InvalidModule::NotWasm));
+        assert!(matches!(
+            Inspection::of(&MODULE[..20]),
+            Err(InvalidModule::Malformed(_))
+        ));
+        assert_eq!(Inspection::of(b"\0asm\x0d\0\x01\0"), Err(InvalidModule::Component));
+        assert_eq!(Inspection::of(b"\0asm\x01\0\0\0"), Err(InvalidModule::Memories(0)));
     }
 }
