@@ -3,6 +3,7 @@
 mod modules;
 mod policies;
 
+use ferromesh_model::policy::RampTurn;
 use ferromesh_store::Store;
 use http::{Method, StatusCode};
 use serde_json::json;
@@ -20,6 +21,7 @@ pub(crate) enum Page {
     PutPolicy,
     GetPolicy,
     DeletePolicy,
+    TurnRamp(RampTurn),
     Proxies,
     Proxy,
     Modules,
@@ -37,6 +39,9 @@ impl Page {
             Self::PutPolicy => "PutPolicy",
             Self::GetPolicy => "GetPolicy",
             Self::DeletePolicy => "DeletePolicy",
+            Self::TurnRamp(RampTurn::Start) => "StartRamp",
+            Self::TurnRamp(RampTurn::Pause) => "PauseRamp",
+            Self::TurnRamp(RampTurn::Resume) => "ResumeRamp",
             Self::Proxies => "ListProxies",
             Self::Proxy => "GetProxy",
             Self::Modules => "ListModules",
@@ -49,7 +54,7 @@ impl Page {
 
     /// Whether it changes something.
     pub(crate) fn is_change(self) -> bool {
-        matches!(self, Self::PutPolicy | Self::DeletePolicy)
+        matches!(self, Self::PutPolicy | Self::DeletePolicy | Self::TurnRamp(_))
     }
 }
 
@@ -63,6 +68,15 @@ pub(crate) fn find(method: &Method, segments: &[String]) -> Result<Page, Vec<&'s
             ("PUT", Page::PutPolicy),
             ("DELETE", Page::DeletePolicy),
         ],
+        ["v1", "policies", mesh, name, "ramp", "start"] if !mesh.is_empty() && !name.is_empty() => {
+            &[("POST", Page::TurnRamp(RampTurn::Start))]
+        }
+        ["v1", "policies", mesh, name, "ramp", "pause"] if !mesh.is_empty() && !name.is_empty() => {
+            &[("POST", Page::TurnRamp(RampTurn::Pause))]
+        }
+        ["v1", "policies", mesh, name, "ramp", "resume"] if !mesh.is_empty() && !name.is_empty() => {
+            &[("POST", Page::TurnRamp(RampTurn::Resume))]
+        }
         ["v1", "proxies"] => &[("GET", Page::Proxies)],
         ["v1", "proxies", _, ..] => &[("GET", Page::Proxy)],
         ["v1", "modules"] => &[("GET", Page::Modules)],
@@ -98,6 +112,9 @@ pub(crate) fn answer(
         Page::GetPolicy => policies::get(&scene, segment(2), segment(3)).map(|policy| answer::json(&policy)),
         Page::PutPolicy => policies::put(&scene, segment(2), segment(3), request).map(|policy| answer::json(&policy)),
         Page::DeletePolicy => policies::delete(&scene, segment(2), segment(3)).map(|policy| answer::json(&policy)),
+        Page::TurnRamp(turn) => {
+            policies::turn_ramp(&scene, segment(2), segment(3), turn).map(|policy| answer::json(&policy))
+        }
         Page::Proxies => Ok(answer::json(&json!({ "proxies": state.proxies.list() }))),
         Page::Proxy => {
             let id = segments.get(2..).unwrap_or_default().join("/");

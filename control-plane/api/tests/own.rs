@@ -115,6 +115,128 @@ async fn refuses_policies_without_a_target_or_with_unknown_members() {
 }
 
 #[tokio::test]
+async fn tells_every_mistake_in_the_filters_own_members() {
+    let api = Api::new();
+    api.put("/meshes", json!({"meshName": "m"})).await;
+    let spec = json!({"fault": {"abort": {"status": 99}}, "headers": {"request": [{"remove": "x-envoy-internal"}]}});
+    let policy = json!({"target": {"mesh": {}}, "spec": spec}).to_string();
+    let answer = api.text("PUT", "/v1/policies/m/p", policy).await;
+    let (status, _, message) = answer.refused();
+    assert_eq!(status, 400);
+    for path in ["spec.fault.abort.status: ", "spec.headers.request[0].remove: "] {
+        assert!(message.contains(path), "{message}");
+    }
+}
+
+/// A mesh with a route to blue and green.
+async fn with_route(api: &Api) {
+    api.put("/meshes", json!({"meshName": "m"})).await;
+    for node in ["blue", "green"] {
+        let dns = json!({"dns": {"hostname": node}});
+        let listeners = json!([{"portMapping": {"port": 80, "protocol": "http"}}]);
+        let spec = json!({"listeners": listeners, "serviceDiscovery": dns});
+        api.put("/meshes/m/virtualNodes", json!({"virtualNodeName": node, "spec": spec}))
+            .await;
+    }
+    let spec = json!({"listeners": [{"portMapping": {"port": 80, "protocol": "http"}}]});
+    api.put(
+        "/meshes/m/virtualRouters",
+        json!({"virtualRouterName": "r", "spec": spec}),
+    )
+    .await;
+    let targets = json!([{"virtualNode": "blue", "weight": 1}, {"virtualNode": "green", "weight": 1}]);
+    let route = json!({"httpRoute": {"match": {"prefix": "/"}, "action": {"weightedTargets": targets}}});
+    api.put(
+        "/meshes/m/virtualRouter/r/routes",
+        json!({"routeName": "t", "spec": route}),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn refuses_a_policy_that_does_not_fit_what_it_names() {
+    let api = Api::new();
+    with_route(&api).await;
+    let put = async |target: Value, spec: Value| {
+        let body = json!({"target": target, "spec": spec}).to_string();
+        let answer = api.text("PUT", "/v1/policies/m/p", body).await;
+        match answer.status {
+            200 => (200, String::new()),
+            _ => (answer.refused().0, answer.refused().2.to_owned()),
+        }
+    };
+    let route = json!({"route": {"router": "r", "name": "t"}});
+    let rollback = |canary: &str| json!({"canary": {"rollback": {"canary": canary, "baseline": "blue"}}});
+    let (status, message) = put(route.clone(), rollback("red")).await;
+    assert_eq!(status, 400, "{message}");
+    assert!(message.starts_with("spec.canary.rollback.canary: "), "{message}");
+    assert_eq!(put(route.clone(), rollback("green")).await.0, 200);
+    let weights = json!([{"afterSeconds": 0, "weights": [1, 1, 1]}]);
+    let ramp = json!({"canary": {"ramp": {"startUnixMillis": 1, "steps": weights}}});
+    let (status, message) = put(route, ramp).await;
+    assert_eq!(
+        (status, message.as_str()),
+        (
+            400,
+            "spec.canary.ramp.steps[0].weights: 3 weights for 2 targets; each target needs one"
+        )
+    );
+    let (status, message) = put(json!({"mesh": {}}), json!({"mirror": {"virtualNode": "shadow"}})).await;
+    assert_eq!(
+        (status, message.as_str()),
+        (404, "VirtualNode with name shadow is missing (spec.mirror.virtualNode)")
+    );
+}
+
+#[tokio::test]
+async fn starts_pauses_and_resumes_a_ramp() {
+    let api = Api::new();
+    with_route(&api).await;
+    let steps = json!([{"afterSeconds": 0, "weights": [1, 0]}, {"afterSeconds": 60, "weights": [0, 1]}]);
+    let policy = json!({
+        "target": {"route": {"router": "r", "name": "t"}},
+        "spec": {"canary": {"ramp": {"startUnixMillis": 1, "steps": steps}}}
+    });
+    assert_eq!(
+        api.text("PUT", "/v1/policies/m/p", policy.to_string()).await.status,
+        200
+    );
+    let turn = async |turn: &str| api.text("POST", &format!("/v1/policies/m/p/ramp/{turn}"), "").await;
+    let started = turn("start").await;
+    assert_eq!(started.status, 200, "{}", started.body);
+    let ramp = &started.body["spec"]["canary"]["ramp"];
+    assert!(ramp["startUnixMillis"].as_u64() > Some(1_000_000_000_000), "{ramp}");
+    assert_eq!(turn("resume").await.refused().0, 409);
+    let paused = turn("pause").await.body;
+    assert_eq!(
+        paused["spec"]["canary"]["ramp"]["pauses"].as_array().map(Vec::len),
+        Some(1)
+    );
+    assert_eq!(
+        turn("pause").await.refused().2,
+        "the ramp of policy \"p\" cannot pause now: it is paused already"
+    );
+    let resumed = turn("resume").await.body;
+    assert!(resumed["spec"]["canary"]["ramp"]["pauses"][0]["untilUnixMillis"].is_u64());
+    assert_eq!(api.text("GET", "/v1/policies/m/p", "").await.body, resumed);
+    assert_eq!(turn("stop").await.refused().0, 404);
+    assert_eq!(
+        api.text("GET", "/v1/policies/m/p/ramp/start", "").await.refused().0,
+        400
+    );
+    assert_eq!(
+        api.text("POST", "/v1/policies/m/q/ramp/start", "").await.refused().0,
+        404
+    );
+    let without = json!({"target": {"mesh": {}}, "spec": {}}).to_string();
+    api.text("PUT", "/v1/policies/m/q", without).await;
+    assert_eq!(
+        api.text("POST", "/v1/policies/m/q/ramp/start", "").await.refused().2,
+        "policy \"q\" has no spec.canary.ramp to start"
+    );
+}
+
+#[tokio::test]
 async fn forgets_a_meshs_policies_with_the_mesh_but_keeps_those_of_other_resources() {
     let api = Api::new();
     api.put("/meshes", json!({"meshName": "m"})).await;

@@ -9,7 +9,7 @@ use ferromesh_ir::route::{Action, Forward, PathRewrite, Target};
 use ferromesh_ir::Proxy;
 use ferromesh_policy::canary::PICK_HEADER;
 
-use crate::{matcher, names, pack, retry};
+use crate::{matcher, mirror, names, pack, retry};
 
 /// A route's action.
 pub fn action(proxy: &Proxy, action: &Action) -> RouteSpecifier {
@@ -35,7 +35,13 @@ fn forward_action(proxy: &Proxy, forward: &Forward) -> RouteAction {
         regex_rewrite,
         timeout: Some(pack::duration(forward.timeout)),
         idle_timeout: forward.idle_timeout.map(pack::duration),
-        retry_policy: forward.retry.as_ref().map(retry::retry_policy),
+        retry_policy: forward.retry.as_deref().map(retry::retry_policy),
+        hedge_policy: forward.retry.as_deref().and_then(retry::hedge_policy),
+        request_mirror_policies: forward
+            .mirror
+            .iter()
+            .map(|copy| mirror::mirror_policy(proxy, copy))
+            .collect(),
         host_rewrite_specifier: forward.host.clone().map(HostRewriteSpecifier::HostRewriteLiteral),
         ..RouteAction::default()
     }

@@ -24,10 +24,10 @@ use ferromesh_ir::cluster::{
 };
 use ferromesh_ir::Proxy;
 
-use crate::{health_check, names, pack, tls, Reference};
+use crate::{health_check, names, pack, tls, upstream, Reference, EXTENSION_CONFIG};
 
-/// A cluster.
-pub fn cluster(proxy: &Proxy, spec: &Spec) -> Cluster {
+/// A cluster. `with_filter`: whether our filter may stand before it.
+pub fn cluster(proxy: &Proxy, spec: &Spec, with_filter: bool) -> Cluster {
     let name = names::cluster(proxy, &spec.id);
     let (discovery_type, family, address) = match &spec.discovery {
         Discovery::Static(address) => (
@@ -71,7 +71,7 @@ pub fn cluster(proxy: &Proxy, spec: &Spec) -> Cluster {
             .collect(),
         outlier_detection: spec.outlier_detection.map(outlier_detection),
         transport_socket: spec.tls.as_ref().map(tls::client),
-        typed_extension_protocol_options: protocol_options(spec.protocol),
+        typed_extension_protocol_options: protocol_options(spec, with_filter),
         ..Cluster::default()
     }
 }
@@ -140,9 +140,18 @@ fn outlier_detection(spec: OutlierSpec) -> OutlierDetection {
     }
 }
 
-fn protocol_options(protocol: UpstreamProtocol) -> HashMap<String, Any> {
-    let options = match protocol {
-        UpstreamProtocol::Http1 | UpstreamProtocol::Tcp => return HashMap::new(),
+fn protocol_options(spec: &Spec, with_filter: bool) -> HashMap<String, Any> {
+    let http_filters = if with_filter {
+        upstream::filters(spec)
+    } else {
+        Vec::new()
+    };
+    let options = match spec.protocol {
+        UpstreamProtocol::Tcp => return HashMap::new(),
+        UpstreamProtocol::Http1 if http_filters.is_empty() => return HashMap::new(),
+        UpstreamProtocol::Http1 => UpstreamProtocolOptions::ExplicitHttpConfig(ExplicitHttpConfig {
+            protocol_config: Some(ProtocolConfig::HttpProtocolOptions(Http1ProtocolOptions::default())),
+        }),
         UpstreamProtocol::Http2 => UpstreamProtocolOptions::ExplicitHttpConfig(ExplicitHttpConfig {
             protocol_config: Some(ProtocolConfig::Http2ProtocolOptions(Http2ProtocolOptions::default())),
         }),
@@ -154,6 +163,7 @@ fn protocol_options(protocol: UpstreamProtocol) -> HashMap<String, Any> {
     };
     let options = HttpProtocolOptions {
         upstream_protocol_options: Some(options),
+        http_filters,
         ..HttpProtocolOptions::default()
     };
     HashMap::from([(
@@ -162,11 +172,18 @@ fn protocol_options(protocol: UpstreamProtocol) -> HashMap<String, Any> {
     )])
 }
 
-/// The secrets that a cluster names.
-pub fn references(proxy: &Proxy, spec: &Spec) -> Vec<Reference> {
+/// The secrets and the filter that a cluster names.
+pub fn references(proxy: &Proxy, spec: &Spec, with_filter: bool) -> Vec<Reference> {
     let from = names::cluster(proxy, &spec.id);
+    let filter = upstream::reference(spec).filter(|_| with_filter);
+    let filter = filter.map(|name| Reference {
+        type_url: EXTENSION_CONFIG,
+        name,
+        from: from.clone(),
+    });
     let client = spec.tls.iter();
     client
         .flat_map(|client| tls::client_references(client, &from))
+        .chain(filter)
         .collect()
 }

@@ -1,6 +1,9 @@
 //! The wasm filter's configuration, delivered as a resource of its own (ECDS).
 //!
 //! The module's bytes are inline: with `remote` code pushed after start Envoy 1.40 passes requests without the filter.
+//!
+//! The module carries features that inform and features that protect. Where any route behind it has one of the latter, a
+//! dead VM is never passed by, whatever the options say.
 
 use std::time::Duration;
 
@@ -12,26 +15,83 @@ use envoy_types::pb::envoy::extensions::wasm::v3::{
     plugin_config, FailurePolicy as Policy, PluginConfig, ReloadConfig, VmConfig,
 };
 use envoy_types::pb::google::protobuf::StringValue;
+use ferromesh_ir::listener::Network;
 use ferromesh_ir::proxy::Plugin;
+use ferromesh_ir::route::Route;
+use ferromesh_ir::Proxy;
+use ferromesh_policy::mesh::PluginConfig as Config;
 
-use crate::{names, pack, FailurePolicy, Module, Options};
+use crate::{names, pack, upstream, FailurePolicy, Module, Options};
 
 /// Envoy 1.40 dies (SIGFPE) of a base interval of 1 ms; from 2 ms on it does not, 5 ms is what was tried at length.
 const LEAST_BACK_OFF: Duration = Duration::from_millis(5);
 
-/// The extension configuration for one plugin.
-pub fn extension(plugin: &Plugin, module: &Module, options: &Options) -> TypedExtensionConfig {
-    TypedExtensionConfig {
-        name: names::filter(plugin.reporter).to_owned(),
-        typed_config: Some(pack::any(&Wasm {
-            config: Some(plugin_config(plugin, module, options)),
-        })),
+/// The extension configurations of a proxy.
+pub fn extensions(
+    proxy: &Proxy,
+    module: &Module,
+    lean: Option<&Module>,
+    options: &Options,
+) -> Vec<TypedExtensionConfig> {
+    let in_front = proxy.plugins.iter().map(|plugin| {
+        let module = lean
+            .filter(|_| !any_route(proxy, plugin, Route::writes_responses))
+            .unwrap_or(module);
+        let failure = if any_route(proxy, plugin, Route::is_protected) {
+            on_failure(options)
+        } else {
+            options.failure
+        };
+        extension(
+            names::filter(plugin.reporter).to_owned(),
+            &plugin.config,
+            module,
+            failure,
+        )
+    });
+    in_front.chain(upstream::extensions(proxy, module, options)).collect()
+}
+
+/// What happens where the filter protects: never open.
+pub fn on_failure(options: &Options) -> FailurePolicy {
+    match options.failure {
+        FailurePolicy::Open => Options::default().failure,
+        reload @ FailurePolicy::Reload { .. } => reload,
     }
 }
 
-fn plugin_config(plugin: &Plugin, module: &Module, options: &Options) -> PluginConfig {
-    let name = names::filter(plugin.reporter);
-    let (failure_policy, reload_config) = match options.failure {
+/// Whether any route in front of which the plugin stands is one of these.
+fn any_route(proxy: &Proxy, plugin: &Plugin, is: fn(&Route) -> bool) -> bool {
+    let networks = proxy.listeners.iter().flat_map(|listener| {
+        let chains = listener.chains.iter().map(|chain| &chain.network);
+        chains.chain(&listener.otherwise)
+    });
+    let mut tables = networks.filter_map(|network| match network {
+        Network::Http(http) if http.reporter == plugin.reporter => Some(http.table),
+        _ => None,
+    });
+    tables.any(|id| {
+        let hosts = proxy
+            .route_tables
+            .iter()
+            .filter(|table| table.id == id)
+            .flat_map(|table| &table.hosts);
+        hosts.flat_map(|host| &host.routes).any(is)
+    })
+}
+
+/// One extension configuration.
+pub fn extension(name: String, config: &Config, module: &Module, failure: FailurePolicy) -> TypedExtensionConfig {
+    TypedExtensionConfig {
+        typed_config: Some(pack::any(&Wasm {
+            config: Some(plugin_config(&name, config, module, failure)),
+        })),
+        name,
+    }
+}
+
+fn plugin_config(name: &str, config: &Config, module: &Module, failure: FailurePolicy) -> PluginConfig {
+    let (failure_policy, reload_config) = match failure {
         FailurePolicy::Open => (Policy::FailOpen, None),
         FailurePolicy::Reload { back_off } => (
             Policy::FailReload,
@@ -44,7 +104,7 @@ fn plugin_config(plugin: &Plugin, module: &Module, options: &Options) -> PluginC
         ),
     };
     // Strings and numbers only: it cannot fail.
-    let value = serde_json::to_string(&plugin.config).unwrap_or_default();
+    let value = serde_json::to_string(config).unwrap_or_default();
     PluginConfig {
         name: name.to_owned(),
         root_id: name.to_owned(),

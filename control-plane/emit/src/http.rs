@@ -11,24 +11,43 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
     http_filter, HttpConnectionManager, HttpFilter, Rds,
 };
 use ferromesh_ir::listener::{ClientAddress, Http};
+use ferromesh_ir::Proxy;
 use prost::Name;
 
-use crate::{access_log, names, pack, trust};
+use crate::guard::Table;
+use crate::{access_log, forwarded, names, pack, retry_mark, trust};
 
 /// A connection manager as network filter. `with_filter`: whether our filter stands before the router.
-pub fn connection_manager(http: &Http, with_filter: bool) -> Filter {
+pub fn connection_manager(proxy: &Proxy, http: &Http, with_filter: bool) -> Filter {
     Filter {
         name: "envoy.filters.network.http_connection_manager".into(),
-        config_type: Some(filter::ConfigType::TypedConfig(pack::any(&manager(http, with_filter)))),
+        config_type: Some(filter::ConfigType::TypedConfig(pack::any(&manager(
+            proxy,
+            http,
+            with_filter,
+        )))),
     }
 }
 
-fn manager(http: &Http, with_filter: bool) -> HttpConnectionManager {
-    let mut http_filters = Vec::new();
-    if with_filter {
-        http_filters.push(mesh_filter(http));
+/// The filters in their order: what clients may not say, who they are, whether they may, our own, what costs a call to count,
+/// and the router. None of them chooses the route anew, so all see the one that is taken.
+fn http_filters(proxy: &Proxy, http: &Http, with_filter: bool) -> Vec<HttpFilter> {
+    let table = proxy.route_tables.iter().find(|table| table.id == http.table);
+    let guards = table.map(Table::of).unwrap_or_default();
+    let mut filters = Vec::new();
+    if http.drops_retry_mark {
+        filters.push(retry_mark::drop_filter());
     }
-    http_filters.push(router());
+    filters.extend(guards.before(proxy));
+    if with_filter {
+        filters.push(mesh_filter(http));
+    }
+    filters.extend(guards.behind(proxy));
+    filters.push(router());
+    filters
+}
+
+fn manager(proxy: &Proxy, http: &Http, with_filter: bool) -> HttpConnectionManager {
     HttpConnectionManager {
         codec_type: CodecType::Auto.into(),
         stat_prefix: names::http_statistics(http),
@@ -36,10 +55,13 @@ fn manager(http: &Http, with_filter: bool) -> HttpConnectionManager {
             config_source: Some(pack::ads()),
             route_config_name: names::route_table(http.table),
         })),
-        http_filters,
+        http_filters: http_filters(proxy, http, with_filter),
         tracing: Some(Tracing::default()),
         access_log: access_log::access_logs(http.access_log.as_ref()),
         use_remote_address: Some(pack::boolean(http.client_address == ClientAddress::Append)),
+        xff_num_trusted_hops: http.trusted_hops,
+        forward_client_cert_details: forwarded::forward(&http.client_certificate).into(),
+        set_current_client_cert_details: forwarded::details(&http.client_certificate),
         // No address makes a request an internal one, whose `x-envoy-*` headers would count.
         internal_address_config: Some(InternalAddressConfig::default()),
         // App Mesh's gateways kept the client's request id; with the remote address in use Envoy would replace it.

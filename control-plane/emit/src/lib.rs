@@ -25,19 +25,24 @@ mod access_log;
 mod action;
 mod cluster;
 mod filter;
+mod forwarded;
+mod guard;
 mod health_check;
 mod http;
 mod listener;
 mod matcher;
+mod mirror;
 pub mod names;
 mod pack;
 mod policy;
 mod retry;
+mod retry_mark;
 mod route;
 mod secret;
 mod tcp;
 mod tls;
 mod trust;
+mod upstream;
 
 use std::fmt;
 use std::time::Duration;
@@ -69,6 +74,8 @@ pub const SECRET: &str = "type.googleapis.com/envoy.extensions.transport_sockets
 pub struct Modules {
     /// `mesh.wasm`. Without it proxies get no filter and no policies, and do what Envoy does natively.
     pub mesh: Option<Module>,
+    /// `mesh-lean.wasm`, for proxies none of whose routes write response headers. Without it they get `mesh`.
+    pub lean: Option<Module>,
 }
 
 /// A filter module.
@@ -220,7 +227,7 @@ pub fn messages(proxy: &Proxy, modules: &Modules, secrets: &Secrets, options: &O
         clusters: proxy
             .clusters
             .iter()
-            .map(|cluster| cluster::cluster(proxy, cluster))
+            .map(|cluster| cluster::cluster(proxy, cluster, filter))
             .collect(),
         listeners: proxy
             .listeners
@@ -235,12 +242,7 @@ pub fn messages(proxy: &Proxy, modules: &Modules, secrets: &Secrets, options: &O
         extensions: modules
             .mesh
             .iter()
-            .flat_map(|module| {
-                proxy
-                    .plugins
-                    .iter()
-                    .map(|plugin| filter::extension(plugin, module, options))
-            })
+            .flat_map(|module| filter::extensions(proxy, module, modules.lean.as_ref(), options))
             .collect(),
         secrets: secret::secrets(secrets, &references(proxy, modules)),
     }
@@ -249,7 +251,7 @@ pub fn messages(proxy: &Proxy, modules: &Modules, secrets: &Secrets, options: &O
 fn references(proxy: &Proxy, modules: &Modules) -> Vec<Reference> {
     let mut references = Vec::new();
     for cluster in &proxy.clusters {
-        references.extend(cluster::references(proxy, cluster));
+        references.extend(cluster::references(proxy, cluster, modules.mesh.is_some()));
     }
     for table in &proxy.route_tables {
         references.extend(route::references(proxy, table));

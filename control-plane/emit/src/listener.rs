@@ -14,6 +14,7 @@ use ferromesh_ir::listener::{Bind, Chain, Direction, Listener as Spec, Network};
 use ferromesh_ir::tls::Accepts;
 use ferromesh_ir::Proxy;
 
+use crate::guard::Table;
 use crate::{http, names, pack, tcp, tls, Reference, CLUSTER, EXTENSION_CONFIG, ROUTE_CONFIGURATION};
 
 /// A connection that has not agreed on TLS by then is closed. Envoy would keep it for ever; it gives its listener filters
@@ -99,7 +100,7 @@ fn chain_name(spec: &Spec, chain: &Chain) -> String {
 
 fn network_filter(proxy: &Proxy, network: &Network, with_filter: bool) -> Filter {
     match network {
-        Network::Http(spec) => http::connection_manager(spec, with_filter),
+        Network::Http(spec) => http::connection_manager(proxy, spec, with_filter),
         Network::Tcp(spec) => tcp::tcp_proxy(proxy, spec),
     }
 }
@@ -190,6 +191,11 @@ pub fn references(proxy: &Proxy, spec: &Spec, with_filter: bool) -> Vec<Referenc
         match network {
             Network::Http(http) => {
                 add(ROUTE_CONFIGURATION, names::route_table(http.table));
+                for table in proxy.route_tables.iter().filter(|table| table.id == http.table) {
+                    for id in Table::of(table).clusters() {
+                        add(CLUSTER, names::cluster(proxy, id));
+                    }
+                }
                 if with_filter {
                     add(EXTENSION_CONFIG, names::filter(http.reporter).to_owned());
                 }

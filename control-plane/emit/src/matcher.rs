@@ -17,19 +17,21 @@ pub fn route_match(matcher: &Match) -> RouteMatch {
             PathMatch::Prefix(prefix) => PathSpecifier::Prefix(prefix.clone()),
             PathMatch::Regex(expression) => PathSpecifier::SafeRegex(regex(expression)),
         }),
-        headers: matcher.headers.iter().map(header).collect(),
+        headers: matcher.headers.iter().map(header_matcher).collect(),
         query_parameters: matcher.query.iter().map(query).collect(),
         grpc: matcher.grpc_only.then_some(GrpcRouteMatchOptions {}),
         ..RouteMatch::default()
     }
 }
 
-fn header(header: &HeaderMatch) -> HeaderMatcher {
+/// A condition on a header.
+pub fn header_matcher(header: &HeaderMatch) -> HeaderMatcher {
     let specifier = match &header.test {
         HeaderTest::Present => HeaderMatchSpecifier::PresentMatch(true),
         HeaderTest::Exact(value) => string(MatchPattern::Exact(value.clone())),
         HeaderTest::Prefix(value) => string(MatchPattern::Prefix(value.clone())),
         HeaderTest::Suffix(value) => string(MatchPattern::Suffix(value.clone())),
+        HeaderTest::Contains(value) => string(MatchPattern::Contains(value.clone())),
         HeaderTest::Regex(expression) => string(MatchPattern::SafeRegex(regex(expression))),
         HeaderTest::Range { start, end } => HeaderMatchSpecifier::RangeMatch(Int64Range {
             start: *start,

@@ -18,6 +18,26 @@ pub const ROOT: &str = "sds_trust_built-in";
 /// The VM that all of a proxy's filters share.
 pub const VM_ID: &str = "ferromesh.mesh";
 
+/// The filter that verifies tokens.
+pub const JWT: &str = "envoy.filters.http.jwt_authn";
+/// The filter that takes a client's word on retries away.
+pub const DROP_RETRY_MARK: &str = "ferromesh.retry_mark";
+
+/// The filter that asks an authorization service for a policy: `envoy.filters.http.ext_authz/<policy>`.
+pub fn authorization(policy: &str) -> String {
+    format!("envoy.filters.http.ext_authz/{policy}")
+}
+
+/// The filter that asks a rate limit service for a policy: `envoy.filters.http.ratelimit/<policy>`.
+pub fn limit(policy: &str) -> String {
+    format!("envoy.filters.http.ratelimit/{policy}")
+}
+
+/// The filter in front of upstreams, and the extension configuration that it comes from, by its configuration.
+pub fn upstream_filter(config: &str) -> String {
+    format!("ferromesh.mesh.upstream#{}", hash(config))
+}
+
 /// A listener: `lds_ingress_0.0.0.0_15000`. The address is App Mesh's, whatever the listener binds.
 pub fn listener(listener: &Listener) -> String {
     format!("lds_{}_0.0.0.0_{}", listener.direction.as_str(), listener.port)
@@ -29,13 +49,17 @@ pub fn route_table(id: TableId) -> String {
 }
 
 /// A cluster: `cds_egress_<mesh>_<node>_<protocol>_<port>` towards another node,
-/// `cds_ingress_<mesh>_<node>_<protocol>_<port>` towards the application.
+/// `cds_ingress_<mesh>_<node>_<protocol>_<port>` towards the application,
+/// `cds_service_<mesh>_<host>_<protocol>_<port>` towards a service that filters ask.
 pub fn cluster(proxy: &Proxy, id: &ClusterId) -> String {
     let mesh = &proxy.mesh;
     match id {
         ClusterId::Node { node, protocol, port } => format!("cds_egress_{mesh}_{node}_{}_{port}", protocol.as_str()),
         ClusterId::Application { protocol, port } => {
             format!("cds_ingress_{mesh}_{}_{}_{port}", proxy.name, protocol.as_str())
+        }
+        ClusterId::Service { host, port, protocol } => {
+            format!("cds_service_{mesh}_{host}_{}_{port}", protocol.as_str())
         }
         ClusterId::AmazonAws => format!("cds_egress_{mesh}_amazonaws"),
         ClusterId::AllowAll => format!("cds_egress_{mesh}_mesh-allow-all"),

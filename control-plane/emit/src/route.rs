@@ -1,26 +1,29 @@
 //! Route tables.
 
-use std::collections::HashMap;
-
 use envoy_types::pb::envoy::config::route::v3::{Route, RouteConfiguration, VirtualHost};
-use ferromesh_ir::listener::Network;
+use ferromesh_ir::listener::{Http, Network};
 use ferromesh_ir::route::{Action, Domain, Route as Spec, RouteTable, VirtualHost as HostSpec};
 use ferromesh_ir::{Proxy, Reporter};
 use ferromesh_policy::canary::PICK_HEADER;
 
-use crate::{action, matcher, names, policy, trust, Reference, CLUSTER};
+use crate::guard::Table;
+use crate::{action, matcher, names, pack, policy, retry_mark, trust, upstream, Reference, CLUSTER};
 
 /// A route table.
 pub fn route_table(proxy: &Proxy, table: &RouteTable, filter: bool) -> RouteConfiguration {
-    let filter = filter.then(|| reporter(proxy, table)).flatten().map(names::filter);
+    let http = manager(proxy, table);
+    let scene = Scene {
+        proxy,
+        filter: http.filter(|_| filter).map(|http| names::filter(http.reporter)),
+        guards: Table::of(table),
+    };
+    let at_the_edge = http.is_some_and(|http| http.reporter == Reporter::Gateway);
+    let edge = trust::EDGE_RESPONSE_HEADERS.into_iter().filter(|_| at_the_edge);
+    let removed = trust::RESPONSE_HEADERS.into_iter().chain(edge);
     RouteConfiguration {
         name: names::route_table(table.id),
-        virtual_hosts: table
-            .hosts
-            .iter()
-            .map(|host| virtual_host(proxy, host, filter))
-            .collect(),
-        response_headers_to_remove: trust::RESPONSE_HEADERS.map(str::to_owned).to_vec(),
+        virtual_hosts: table.hosts.iter().map(|host| virtual_host(&scene, host)).collect(),
+        response_headers_to_remove: removed.map(str::to_owned).collect(),
         // It has done its work when the cluster is chosen; no application needs to see it.
         request_headers_to_remove: vec![PICK_HEADER.to_owned()],
         ignore_port_in_host_matching: table.ignore_host_port,
@@ -28,21 +31,29 @@ pub fn route_table(proxy: &Proxy, table: &RouteTable, filter: bool) -> RouteConf
     }
 }
 
-/// As what the filter runs in front of a table.
-fn reporter(proxy: &Proxy, table: &RouteTable) -> Option<Reporter> {
+/// What the routes of a table have in common.
+struct Scene<'p> {
+    proxy: &'p Proxy,
+    /// Our filter's name, where there is one.
+    filter: Option<&'static str>,
+    guards: Table<'p>,
+}
+
+/// The connection manager in front of a table.
+fn manager<'p>(proxy: &'p Proxy, table: &RouteTable) -> Option<&'p Http> {
     let networks = proxy.listeners.iter().flat_map(|listener| {
         let chains = listener.chains.iter().map(|chain| &chain.network);
         chains.chain(&listener.otherwise)
     });
     networks
         .filter_map(|network| match network {
-            Network::Http(http) if http.table == table.id => Some(http.reporter),
+            Network::Http(http) if http.table == table.id => Some(http),
             _ => None,
         })
         .next()
 }
 
-fn virtual_host(proxy: &Proxy, host: &HostSpec, filter: Option<&str>) -> VirtualHost {
+fn virtual_host(scene: &Scene<'_>, host: &HostSpec) -> VirtualHost {
     VirtualHost {
         name: host.name.clone(),
         domains: host
@@ -54,22 +65,35 @@ fn virtual_host(proxy: &Proxy, host: &HostSpec, filter: Option<&str>) -> Virtual
                 Domain::Any => "*".into(),
             })
             .collect(),
-        routes: host.routes.iter().map(|spec| route(proxy, spec, filter)).collect(),
+        routes: host.routes.iter().map(|spec| route(scene, spec)).collect(),
+        include_request_attempt_count: scene.filter.is_some() && upstream::counts_attempts(scene.proxy, host),
         ..VirtualHost::default()
     }
 }
 
-fn route(proxy: &Proxy, spec: &Spec, filter: Option<&str>) -> Route {
-    let json = filter.and(spec.policy.as_ref()).map(policy::json);
+fn route(scene: &Scene<'_>, spec: &Spec) -> Route {
+    let json = scene.filter.and(spec.policy.as_ref()).map(policy::json);
+    let mut said = scene.guards.on_route(&spec.guards, &spec.label);
+    if let (Some(filter), None) = (scene.filter, &json) {
+        said.push((filter.to_owned(), policy::off()));
+    }
+    // Without the filter nobody would protect what is to be protected.
+    let is_exposed = scene.filter.is_none() && spec.is_protected();
+    let chosen = if is_exposed {
+        &Action::Respond(503)
+    } else {
+        &spec.action
+    };
     Route {
         name: names::route(&spec.label, json.as_deref()),
         r#match: Some(matcher::route_match(&spec.matcher)),
-        typed_per_filter_config: match (filter, &json) {
-            (Some(filter), None) => policy::filter_off(filter),
-            _ => HashMap::new(),
+        typed_per_filter_config: pack::map(said),
+        request_headers_to_add: match chosen {
+            Action::Forward(forward) if forward.retry.as_ref().is_some_and(|retry| retry.marks) => retry_mark::marked(),
+            _ => Vec::new(),
         },
         metadata: json.map(policy::metadata),
-        action: Some(action::action(proxy, &spec.action)),
+        action: Some(action::action(scene.proxy, chosen)),
         ..Route::default()
     }
 }
@@ -77,15 +101,18 @@ fn route(proxy: &Proxy, spec: &Spec, filter: Option<&str>) -> Route {
 /// The clusters that a table's routes name.
 pub fn references(proxy: &Proxy, table: &RouteTable) -> Vec<Reference> {
     let routes = table.hosts.iter().flat_map(|host| &host.routes);
-    routes
-        .filter_map(|route| match &route.action {
-            Action::Forward(forward) => Some(&forward.targets),
-            Action::Respond(_) => None,
+    let forwards = routes.filter_map(|route| match &route.action {
+        Action::Forward(forward) => Some(forward),
+        Action::Respond(_) => None,
+    });
+    forwards
+        .flat_map(|forward| {
+            let targets = forward.targets.iter().map(|target| &target.cluster);
+            targets.chain(forward.mirror.iter().map(|copy| &copy.cluster))
         })
-        .flatten()
-        .map(|target| Reference {
+        .map(|cluster| Reference {
             type_url: CLUSTER,
-            name: names::cluster(proxy, &target.cluster),
+            name: names::cluster(proxy, cluster),
             from: names::route_table(table.id),
         })
         .collect()

@@ -16,6 +16,16 @@ const CONTROL_PREFIXES: [&str; 2] = ["x-ferromesh-", "x-envoy-"];
 /// What our filter says in response headers. Only the nearest proxy may say it, hence upstream's own are removed.
 pub const RESPONSE_HEADERS: [&str; 3] = ["x-ferromesh-route", "x-ferromesh-target", "x-ferromesh-attempts"];
 
+/// What upstreams say to the Envoy before them, which acts on it. Within the mesh it is wanted: `x-envoy-overloaded` and
+/// `x-envoy-ratelimited` keep a caller from retrying what a later proxy has shed. Outside nobody must act on it.
+pub const EDGE_RESPONSE_HEADERS: [&str; 5] = [
+    "x-envoy-overloaded",
+    "x-envoy-ratelimited",
+    "x-envoy-degraded",
+    "x-envoy-immediate-health-check-fail",
+    "x-envoy-upstream-canary",
+];
+
 /// Removes a client's control headers before the route is chosen.
 pub fn early_header_mutation() -> TypedExtensionConfig {
     let mutations = CONTROL_PREFIXES

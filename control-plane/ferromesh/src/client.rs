@@ -1,13 +1,16 @@
-//! `ferromesh apply`, `get`, `delete` and `status`: clients of the public API, with no door of their own.
+//! `ferromesh apply`, `get`, `delete`, `ramp` and `status`: clients of the public API, with no door of their own; and
+//! `ferromesh module`, a client of registries.
 
 pub mod apply;
 pub mod delete;
 pub mod documents;
 pub mod get;
 pub mod http;
+pub mod module;
 pub mod noun;
 pub mod output;
 pub mod paths;
+pub mod ramp;
 pub mod selection;
 pub mod status;
 

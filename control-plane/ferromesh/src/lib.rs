@@ -7,7 +7,7 @@
 //! | [`authority`] | the built-in CA, for certificates that resources name by ARN |
 //! | [`publisher`] | from the store to snapshots: the last good one stays |
 //! | [`server`] | the accept loop with its time limits |
-//! | [`client`] | `ferromesh apply`, `get`, `delete`, `status` |
+//! | [`client`] | `ferromesh apply`, `get`, `delete`, `status`, `module` |
 //! | [`identity`] | which proxy an Envoy says it is |
 //!
 //! ```

@@ -37,8 +37,12 @@ enum Command {
     Get(client::get::Arguments),
     /// Delete a resource
     Delete(client::delete::Arguments),
+    /// Start, pause or resume the ramp of a policy
+    Ramp(client::ramp::Arguments),
     /// Show the connected proxies and what they have taken
     Status(client::status::Arguments),
+    /// Push, fetch and inspect filter modules
+    Module(client::module::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -61,7 +65,9 @@ fn main() -> ExitCode {
             Command::Apply(arguments) => client::apply::run(arguments).await,
             Command::Get(arguments) => client::get::run(arguments).await,
             Command::Delete(arguments) => client::delete::run(arguments).await,
+            Command::Ramp(arguments) => client::ramp::run(arguments).await,
             Command::Status(arguments) => client::status::run(arguments).await,
+            Command::Module(arguments) => client::module::run(arguments).await,
         }
     });
     match ended {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ferromesh_model::resource::PortProtocol;
+use ferromesh_policy::mesh::UpstreamConfig;
 
 use crate::tls::Client;
 
@@ -25,6 +26,15 @@ pub enum ClusterId {
         protocol: PortProtocol,
         /// Port of the virtual node's listener.
         port: u16,
+    },
+    /// A service that filters ask.
+    Service {
+        /// Host name or address.
+        host: String,
+        /// Port.
+        port: u16,
+        /// What it speaks: [`PortProtocol::Http`] or [`PortProtocol::Grpc`].
+        protocol: PortProtocol,
     },
     /// Wherever the connection wanted to go, for `*.amazonaws.com`.
     AmazonAws,
@@ -49,6 +59,8 @@ pub struct Cluster {
     pub limits: Limits,
     /// Bound on retries under way at a time; without one, [`Limits::max_retries`] holds.
     pub retry_budget: Option<RetryBudget>,
+    /// Bound on retries that the filter keeps in front of the upstream; `None` has no filter there.
+    pub exact_budget: Option<UpstreamConfig>,
     /// Active health checks.
     pub health_check: Option<HealthCheck>,
     /// When tasks that fail are left alone for a while.
@@ -150,6 +162,14 @@ pub struct RetryBudget {
     pub percent: f64,
     /// Retries that are always allowed.
     pub min_concurrency: u32,
+}
+
+impl RetryBudget {
+    /// 20 % of the requests under way, and 10 whatever their number.
+    pub const DEFAULT: Self = Self {
+        percent: 20.0,
+        min_concurrency: 10,
+    };
 }
 
 /// Active health checks.

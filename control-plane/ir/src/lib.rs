@@ -28,6 +28,7 @@
 //! ```
 
 pub mod cluster;
+pub mod guard;
 pub mod listener;
 pub mod lower;
 pub mod matcher;

@@ -1,7 +1,9 @@
 //! Where a proxy accepts connections, and what it does with them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+pub use ferromesh_model::policy::{CertDetail, ForwardClientCert};
 use ferromesh_model::resource::PortProtocol;
 
 use crate::cluster::ClusterId;
@@ -96,6 +98,12 @@ pub struct Http {
     pub reporter: Reporter,
     /// How the client's address is told to upstreams.
     pub client_address: ClientAddress,
+    /// Proxies in front whose entries in `x-forwarded-for` are believed.
+    pub trusted_hops: u32,
+    /// What happens to `x-forwarded-client-cert`.
+    pub client_certificate: ClientCertificate,
+    /// Whether what clients say of retries ([`crate::route::RETRY_MARK`]) is taken away: at the edge of the mesh.
+    pub drops_retry_mark: bool,
     /// Whether connections may be upgraded to WebSocket.
     pub websocket: bool,
     /// Whether paths are normalised (RFC 3986 dot segments, repeated slashes) before they are matched.
@@ -111,6 +119,24 @@ pub enum ClientAddress {
     PassOn,
     /// The peer's address is appended to `x-forwarded-for`.
     Append,
+}
+
+/// What happens to `x-forwarded-client-cert`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// What happens to it.
+    pub forward: ForwardClientCert,
+    /// What is told of the client's certificate beside its hash.
+    pub details: BTreeSet<CertDetail>,
+}
+
+impl Default for ClientCertificate {
+    fn default() -> Self {
+        Self {
+            forward: ForwardClientCert::Sanitize,
+            details: BTreeSet::new(),
+        }
+    }
 }
 
 /// Where bytes are passed on to.

@@ -2,32 +2,39 @@
 //!
 //! One file for each question: [`rank`] orders routes, `conditions` turns matches into [`crate::matcher`]s, `retry` and
 //! `timeout` make App Mesh's defaults explicit, `upstream` finds a target's listener and makes its cluster, `tls` says
-//! how both ends of a call are encrypted, `service` lowers
-//! a virtual service's routes, [`compose`] puts them behind a gateway route, `gateway` and `node` put it all together.
+//! how both ends of a call are encrypted, `settings` merges our own policies, which become the filter's configuration in
+//! `policy` and Envoy's own features in `guard`, `service` lowers a virtual service's routes, [`compose`] puts them behind a gateway route, `gateway` and `node` put it all together.
 
 mod access_log;
 pub mod compose;
 mod conditions;
 pub mod expression;
 mod gateway;
+mod guard;
 mod node;
 mod policy;
 pub mod rank;
 mod retry;
 mod service;
+mod settings;
 mod tcp;
 mod tls;
 mod upstream;
 
+pub use policy::protects;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ferromesh_model::mesh::Mesh;
+use ferromesh_model::policy::Jwt;
 use ferromesh_model::resource::{ClientPolicyTls, IpPreference};
 use ferromesh_model::Violation;
+use ferromesh_policy::mesh::UpstreamConfig;
 
-use crate::cluster::{AddressFamily, Cluster, ClusterId, Limits};
+use crate::cluster::{AddressFamily, Cluster, ClusterId, Limits, RetryBudget};
 use crate::listener::Bind;
 use crate::{Lint, Options, Proxy, ProxyKind, Reporter};
 
@@ -47,6 +54,9 @@ pub fn proxy(mesh: &Mesh, kind: ProxyKind, name: &str, options: &Options) -> Res
         limits: options.limits,
         client_policy: None,
         clusters: BTreeMap::new(),
+        retry_budgets: BTreeMap::new(),
+        exact_budgets: BTreeMap::new(),
+        tokens: BTreeMap::new(),
         lints: BTreeSet::new(),
     };
     match kind {
@@ -76,6 +86,11 @@ struct Lowering<'a> {
     /// TLS policy of calls to the backend that is being lowered.
     client_policy: Option<ClientPolicyTls>,
     clusters: BTreeMap<ClusterId, Cluster>,
+    /// What routes with retries ask of their targets.
+    retry_budgets: BTreeMap<ClusterId, RetryBudget>,
+    exact_budgets: BTreeMap<ClusterId, UpstreamConfig>,
+    /// Token settings by the policy that they come from.
+    tokens: BTreeMap<String, Arc<Jwt>>,
     lints: BTreeSet<Lint>,
 }
 

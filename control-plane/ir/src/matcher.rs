@@ -77,6 +77,8 @@ pub enum HeaderTest {
     Prefix(String),
     /// It ends with this.
     Suffix(String),
+    /// This is somewhere in it.
+    Contains(String),
     /// All of it matches this RE2 expression.
     Regex(String),
     /// It is an integer of `start..end`.

@@ -37,10 +37,7 @@ impl Default for Options {
         Self {
             request_timeout: Duration::from_secs(15),
             default_retry: DefaultRetry::Enabled,
-            retry_budget: Some(RetryBudget {
-                percent: 20.0,
-                min_concurrency: 10,
-            }),
+            retry_budget: Some(RetryBudget::DEFAULT),
             limits: Limits::NONE,
             aws_egress: AwsEgress::Allowed,
             websocket: true,

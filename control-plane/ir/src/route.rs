@@ -6,8 +6,9 @@ use std::time::Duration;
 use ferromesh_policy::mesh::RouteConfig;
 
 use crate::cluster::ClusterId;
+use crate::guard::Guards;
 use crate::listener::Direction;
-use crate::matcher::Match;
+use crate::matcher::{HeaderMatch, Match};
 
 /// What tells one route table of a proxy from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,6 +63,21 @@ pub struct Route {
     pub action: Action,
     /// What the filter decides; `None` when there is nothing to decide, and the filter is then off.
     pub policy: Option<RouteConfig>,
+    /// What requests must pass before they are forwarded.
+    pub guards: Guards,
+}
+
+impl Route {
+    /// Whether the filter has something to do on it without which requests must not pass.
+    pub fn is_protected(&self) -> bool {
+        self.policy.as_ref().is_some_and(crate::lower::protects)
+    }
+
+    /// Whether the filter writes response headers on it; a policy that does not compile is nobody's to carry out.
+    pub fn writes_responses(&self) -> bool {
+        let policy = self.policy.as_ref().and_then(|config| config.compile().ok());
+        policy.is_some_and(|policy| policy.writes_responses().is_some())
+    }
 }
 
 /// What a route was made from. Several routes may share a label.
@@ -98,7 +114,18 @@ pub struct Forward {
     /// Time without bytes after which the exchange is given up; zero is no limit, `None` Envoy's 300 s.
     pub idle_timeout: Option<Duration>,
     /// When a failed request is tried again.
-    pub retry: Option<Retry>,
+    pub retry: Option<Box<Retry>>,
+    /// Where copies go.
+    pub mirror: Option<Mirror>,
+}
+
+/// Where copies of requests go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mirror {
+    /// Cluster.
+    pub cluster: ClusterId,
+    /// How many of the requests, in millionths.
+    pub per_million: u32,
 }
 
 /// One of a route's targets.
@@ -137,7 +164,45 @@ pub struct Retry {
     pub max_retries: u32,
     /// Time for each attempt.
     pub per_try_timeout: Option<Duration>,
+    /// Response headers that lead to another attempt.
+    pub headers: Vec<HeaderMatch>,
+    /// Bounds on the time between attempts; `None` is Envoy's 25 ms and 250 ms.
+    pub back_off: Option<BackOff>,
+    /// How long a response's `retry-after` is waited for at most; `None` does not look at it.
+    pub retry_after: Option<Duration>,
+    /// Whether an attempt that reaches [`Self::per_try_timeout`] goes on beside the next.
+    pub hedged: bool,
+    /// Whether requests are told ([`RETRY_MARK`]) that somebody retries them, so that no later hop does.
+    pub marks: bool,
 }
+
+impl Retry {
+    /// Without conditions and without settings of our own.
+    pub const NONE: Self = Self {
+        on: BTreeSet::new(),
+        status_codes: BTreeSet::new(),
+        max_retries: 0,
+        per_try_timeout: None,
+        headers: Vec::new(),
+        back_off: None,
+        retry_after: None,
+        hedged: false,
+        marks: false,
+    };
+}
+
+/// Bounds on the time between attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BackOff {
+    /// Before the first retry.
+    pub base: Duration,
+    /// Before any.
+    pub max: Duration,
+}
+
+/// The header that applications pass on with the trace, and what stands in it (W3C Trace Context, 3.3) when an earlier
+/// hop retries the request.
+pub const RETRY_MARK: (&str, &str) = ("tracestate", "ferromesh=retried");
 
 /// A failure that leads to another attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -137,6 +137,7 @@ pub fn header_matches(condition: &HeaderMatch, value: Option<&str>) -> bool {
         HeaderTest::Exact(exact) => value == exact,
         HeaderTest::Prefix(prefix) => value.starts_with(prefix.as_str()),
         HeaderTest::Suffix(suffix) => value.ends_with(suffix.as_str()),
+        HeaderTest::Contains(part) => value.contains(part.as_str()),
         HeaderTest::Regex(regex) => full_match(regex, value),
         HeaderTest::Range { start, end } => value
             .parse::<i64>()

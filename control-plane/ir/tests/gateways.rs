@@ -188,11 +188,12 @@ fn limits_policies_and_weights_reach_the_filter() {
             "labels": {"virtualService": "s.local", "route": "canary"},
             "targets": ["blue", "green"],
             "canary": {"weights": [90, 10], "sticky": {"header": "x-user"}, "override": {"header": "x-c"}},
-            "retry": {"maxRetries": 2, "budget": {"ratio": 0.5, "minPerSecond": 3, "windowSeconds": 10}},
             "observability": {"metrics": true, "traceContext": true, "responseHeaders": false}
         })
     );
     assert_eq!(forwards[0].1.targets.len(), 3, "Envoy keeps all targets");
+    let percent = proxy.clusters[0].retry_budget.map(|budget| budget.percent);
+    assert_eq!(percent, Some(50.0), "Envoy counts unless a policy asks for a window");
 }
 
 #[test]

@@ -61,6 +61,8 @@ pub enum Type {
     Boolean,
     /// Seconds since 1970-01-01 UTC, with or without a fraction.
     Timestamp,
+    /// Whatever JSON it is: something else judges it. App Mesh's own shapes have none.
+    Any,
 }
 
 /// A member of a structure or union.

@@ -1,15 +1,39 @@
 //! Our own side resources: settings that App Mesh has no field for.
 //!
 //! App Mesh specs are stored and returned verbatim, so whatever Ferromesh adds lives beside them: a policy names a
-//! resource and says how canary, retry and observability behave there. Where several policies apply to one request, the
-//! one with the narrower target wins member by member: mesh, then the virtual node or gateway that sends the request,
-//! then virtual service, then route.
+//! resource and says what happens to its requests. Where several policies apply to one request, the one with the narrower
+//! target wins: mesh, then the virtual node or gateway that sends the request, then virtual service, then route. Of
+//! `canary`, `retry`, `observability` and `forwarded` each setting is decided by itself; every other member replaces the
+//! wider policy's whole member.
 
+mod among;
 mod check;
+mod ext_authz;
+mod filter;
+mod forwarded;
+mod jwt;
+mod mirror;
+mod ramp;
+mod rate_limit;
+mod retry;
+mod scope;
+mod service;
 
+use ferromesh_policy::{breaker, fault, headers};
 use serde::{Deserialize, Serialize};
 
 pub use check::check;
+pub use ext_authz::ExtAuthz;
+pub use filter::{CanarySettings, ObservabilitySettings};
+pub use forwarded::{CertDetail, ForwardClientCert, Forwarded};
+pub use jwt::{ClaimHeader, Jwks, Jwt, JwtProvider, JwtRequirement, TokenHeader};
+pub use mirror::Mirror;
+pub use ramp::{RampTurn, TurnRefused};
+pub use rate_limit::{Entry, GlobalRateLimit, KeyPart, LimitKey, RateLimit};
+pub use retry::{
+    AlongPath, Backoff, BudgetMode, Hedging, NonIdempotent, RetriableHeader, RetryAfter, RetryBudget, RetrySettings,
+};
+pub use service::{host_and_port, NodePort, OnFailure, ServiceAt};
 
 /// A policy with its name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,6 +69,8 @@ pub enum PolicyTarget {
     },
     /// Requests that come in through a virtual gateway.
     VirtualGateway(String),
+    /// Requests that arrive at a virtual node, whoever sends them.
+    VirtualNodeIngress(String),
 }
 
 /// What a policy says. Absent members leave the matter to wider policies and then to the defaults.
@@ -60,94 +86,28 @@ pub struct PolicySpec {
     /// What is measured and told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observability: Option<ObservabilitySettings>,
-}
-
-/// How a target is chosen among weighted ones.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CanarySettings {
-    /// What keeps a user at one target; absent draws anew for each request.
+    /// How many requests are admitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sticky: Option<Sticky>,
-    /// What lets a tester name the target.
+    pub rate_limit: Option<RateLimit>,
+    /// When a target that fails gets no more requests for a while.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub r#override: Option<Override>,
-}
-
-/// What keeps a user at one target. Requests without it are drawn by weight.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub enum Sticky {
-    /// Value of a request header.
-    Header(String),
-    /// Value of a cookie.
-    Cookie(String),
-    /// The client's address without its port.
-    SourceAddress {},
-}
-
-/// What lets a tester name the target. An unknown target name is ignored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub enum Override {
-    /// Request header whose value is a virtual node's name.
-    Header(String),
-}
-
-/// How failed requests are tried again.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RetrySettings {
-    /// Whether anything is tried again at all; `true` when absent. `false` also switches App Mesh's default policy off.
+    pub circuit_breaker: Option<breaker::Config>,
+    /// What goes wrong on purpose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub enabled: Option<bool>,
-    /// What happens to requests that are not idempotent; absent is [`NonIdempotent::NeverProcessed`].
+    pub fault: Option<fault::Config>,
+    /// What becomes of headers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub non_idempotent: Option<NonIdempotent>,
-    /// Bound on retries as a share of requests.
+    pub headers: Option<headers::Config>,
+    /// Where copies of requests are sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub budget: Option<RetryBudget>,
-}
-
-/// What happens to failed requests that are not idempotent (`POST`, `PATCH` and unknown methods).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum NonIdempotent {
-    /// They are tried again only if the upstream cannot have processed them.
-    #[serde(rename = "neverProcessed")]
-    NeverProcessed,
-    /// They are tried again like any other, which is what App Mesh did.
-    #[serde(rename = "retry")]
-    Retry,
-}
-
-/// Bound on retries, for each proxy worker and virtual service: over a window, retries may be `ratio` times the
-/// requests, and at least `minPerSecond` for each second.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RetryBudget {
-    /// Retries for each request, 0 to 1; 0.2 when absent.
+    pub mirror: Option<Mirror>,
+    /// Tokens that requests must carry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ratio: Option<f64>,
-    /// Retries a second that are always allowed, 0 to 1000; 3 when absent.
+    pub jwt: Option<Jwt>,
+    /// A service that must allow requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min_per_second: Option<u32>,
-    /// Length of the window in seconds, 1 to 3600; 10 when absent.
+    pub ext_authz: Option<ExtAuthz>,
+    /// What is believed of what clients say about where a request comes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub window_seconds: Option<u32>,
-}
-
-/// What is measured and told.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ObservabilitySettings {
-    /// Whether requests are counted and timed; `true` when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub enabled: Option<bool>,
-    /// Whether responses say which route and target answered after how many attempts; when absent, at virtual nodes but
-    /// not at gateways.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub response_headers: Option<bool>,
-    /// Whether `traceparent` and `x-request-id` are kept or made; `true` when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trace_context: Option<bool>,
+    pub forwarded: Option<Forwarded>,
 }

@@ -95,7 +95,7 @@ impl Checker {
                     self.found(format!("must be at most {max}, is {number}"));
                 }
             }
-            (Type::Boolean, Value::Bool(_)) | (Type::Timestamp, Value::Number(_)) => {}
+            (Type::Boolean, Value::Bool(_)) | (Type::Timestamp, Value::Number(_)) | (Type::Any, _) => {}
             (ty, value) => self.found(format!("must be {}, is {}", article(ty), kind(value))),
         }
     }
@@ -186,6 +186,7 @@ fn article(ty: &Type) -> &'static str {
         Type::String { .. } | Type::Enum(_) => "a string",
         Type::Integer { .. } | Type::Float { .. } | Type::Timestamp => "a number",
         Type::Boolean => "true or false",
+        Type::Any => "a value",
     }
 }
 

@@ -1,6 +1,6 @@
 //! `/v1/policies`: our own settings beside App Mesh's resources.
 
-use ferromesh_model::policy::{self, Policy};
+use ferromesh_model::policy::{self, Policy, RampTurn, TurnRefused};
 use ferromesh_model::resource::Key;
 use ferromesh_model::validate;
 use ferromesh_model::Violation;
@@ -10,7 +10,7 @@ use serde_json::{json, Value};
 use crate::appmesh::Scene;
 use crate::request::Request;
 use crate::view::{self, View};
-use crate::ApiError;
+use crate::{ApiError, ErrorKind};
 
 /// All policies, or with `?mesh=M` those of one mesh.
 pub(super) fn list(scene: &Scene<'_>, request: &Request) -> Result<Value, ApiError> {
@@ -52,10 +52,37 @@ pub(super) fn put(scene: &Scene<'_>, mesh: &str, name: &str, request: &Request) 
     let policy: Policy = serde_json::from_value(body)
         .map_err(|error| ApiError::bad_request(format!("body: cannot be read as a policy: {error}")))?;
     view::commit(scene.store, |view: &View<'_>| {
-        policy.target.check(view, &scene.config.account, mesh)?;
+        policy.check_among(view, &scene.config.account)?;
         Ok::<_, ApiError>((vec![catalog::put_policy(&policy)?], ()))
     })?;
     Ok(json!(policy))
+}
+
+/// Starts, pauses or resumes a policy's ramp and gives back the policy.
+pub(super) fn turn_ramp(scene: &Scene<'_>, mesh: &str, name: &str, turn: RampTurn) -> Result<Value, ApiError> {
+    // Whole milliseconds since 1970 are far below what a cast could lose.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let now = (scene.clock.now() * 1000.0).round() as u64;
+    view::commit(scene.store, |view| {
+        let stored = view.get(&key::policy(mesh, name))?.ok_or_else(|| absent(mesh, name))?;
+        let mut policy: Policy = catalog::read(&stored)?;
+        policy.turn_ramp(turn, now).map_err(|refused| {
+            let word = turn.as_str();
+            match refused {
+                TurnRefused::NoRamp => {
+                    ApiError::bad_request(format!("policy {name:?} has no spec.canary.ramp to {word}"))
+                }
+                TurnRefused::NotNow(why) => {
+                    let message = format!("the ramp of policy {name:?} cannot {word} now: {why}");
+                    ApiError::new(ErrorKind::Conflict, message)
+                }
+            }
+        })?;
+        // Pauses have a limit, and a route that has changed since may have other targets.
+        ApiError::refuse(policy::check(&json!(policy)))?;
+        policy.check_among(view, &scene.config.account)?;
+        Ok((vec![catalog::put_policy(&policy)?], json!(policy)))
+    })
 }
 
 /// Deletes a policy and gives back what it was.

@@ -4,12 +4,13 @@
 use envoy_types::pb::envoy::config::bootstrap::v3::bootstrap::StaticResources;
 use envoy_types::pb::envoy::config::bootstrap::v3::runtime_layer::LayerSpecifier;
 use envoy_types::pb::envoy::config::bootstrap::v3::{Bootstrap, LayeredRuntime, RuntimeLayer};
-use envoy_types::pb::envoy::config::core::v3::{address, Node};
+use envoy_types::pb::envoy::config::core::v3::{address, Node, TypedExtensionConfig};
 use envoy_types::pb::envoy::config::listener::v3::{filter, FilterChain};
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::http_connection_manager::RouteSpecifier;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
-    http_filter, HttpConnectionManager,
+    http_filter, HttpConnectionManager, HttpFilter,
 };
+use envoy_types::pb::envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
 use envoy_types::pb::google::protobuf::{value, Struct, Value};
 use envoy_types::util::pack_any;
 use ferromesh_emit::Messages;
@@ -24,6 +25,13 @@ pub fn of(mut messages: Messages) -> Bootstrap {
         .iter_mut()
         .map(|cluster| &mut cluster.transport_socket);
     sockets.for_each(pki::resolve);
+    for cluster in &mut messages.clusters {
+        for options in cluster.typed_extension_protocol_options.values_mut() {
+            let mut decoded = HttpProtocolOptions::decode(options.value.as_slice()).expect("HTTP options");
+            deliver(&mut decoded.http_filters, &messages.extensions);
+            *options = pack_any(decoded);
+        }
+    }
     let mut listeners = messages.listeners.clone();
     for listener in &mut listeners {
         for chain in listener
@@ -96,17 +104,18 @@ fn resolve(chain: &mut FilterChain, messages: &Messages) {
                 .find(|table| table.name == rds.route_config_name);
             manager.route_specifier = Some(RouteSpecifier::RouteConfig(table.expect("its route table").clone()));
         }
-        for http_filter in &mut manager.http_filters {
-            if let Some(http_filter::ConfigType::ConfigDiscovery(_)) = &http_filter.config_type {
-                let extension = messages
-                    .extensions
-                    .iter()
-                    .find(|extension| extension.name == http_filter.name);
-                let config = extension.and_then(|extension| extension.typed_config.clone());
-                http_filter.config_type =
-                    Some(http_filter::ConfigType::TypedConfig(config.expect("its configuration")));
-            }
-        }
+        deliver(&mut manager.http_filters, &messages.extensions);
         *any = pack_any(manager);
+    }
+}
+
+/// Puts configurations in where filters wait for them.
+fn deliver(filters: &mut [HttpFilter], extensions: &[TypedExtensionConfig]) {
+    for http_filter in filters {
+        if let Some(http_filter::ConfigType::ConfigDiscovery(_)) = &http_filter.config_type {
+            let extension = extensions.iter().find(|extension| extension.name == http_filter.name);
+            let config = extension.and_then(|extension| extension.typed_config.clone());
+            http_filter.config_type = Some(http_filter::ConfigType::TypedConfig(config.expect("its configuration")));
+        }
     }
 }

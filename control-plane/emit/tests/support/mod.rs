@@ -26,6 +26,7 @@ pub fn real_module() -> Option<Modules> {
     };
     match std::fs::read(&path) {
         Ok(bytes) => Some(Modules {
+            lean: None,
             mesh: Some(Module {
                 sha256: String::new(),
                 bytes: bytes.into(),
@@ -72,6 +73,7 @@ pub fn idle_module() -> Modules {
     )
     .expect("the text above is a module");
     Modules {
+        lean: None,
         mesh: Some(Module {
             sha256: "0".repeat(64),
             bytes: bytes.into(),

@@ -38,6 +38,21 @@ impl Upstream {
         Self::with(name, None)
     }
 
+    /// An application that asks the next one, through the Envoy on this port, and answers as that did. It passes on the trace.
+    pub fn relay(next: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("its address").port();
+        let requests = Arc::new(AtomicUsize::new(0));
+        let counter = requests.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let counter = counter.clone();
+                std::thread::spawn(move || drop(pass_on(stream, next, &counter)));
+            }
+        });
+        Self { port, requests }
+    }
+
     /// The same over TLS. It also says whether the client has shown a certificate.
     pub fn start_tls(name: &'static str, config: ServerConfig) -> Self {
         Self::with(name, Some(Arc::new(config)))
@@ -108,6 +123,22 @@ fn serve(stream: impl Read + Write, name: &str, counter: &AtomicUsize) -> std::i
         )?;
         reader.get_mut().flush()?;
     }
+}
+
+fn pass_on(stream: impl Read + Write, next: u16, counter: &AtomicUsize) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream);
+    while let Some((_, headers)) = head(&mut reader)? {
+        counter.fetch_add(1, Ordering::SeqCst);
+        let passed_on = ["host", "traceparent", "tracestate", "x-fail"];
+        let headers: Vec<(&str, &str)> = passed_on
+            .into_iter()
+            .filter_map(|name| Some((name, headers.get(name)?.as_str())))
+            .collect();
+        let status = ask(next, "GET", "/", &headers).status;
+        write!(reader.get_mut(), "HTTP/1.1 {status} -\r\ncontent-length: 0\r\n\r\n")?;
+        reader.get_mut().flush()?;
+    }
+    Ok(())
 }
 
 type Head = (String, BTreeMap<String, String>);

@@ -130,6 +130,14 @@ impl Client {
         self.call(Method::PUT, path, Some(body)).await
     }
 
+    /// `POST` without a body.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn post(&self, path: &str) -> Result<Value, CallError> {
+        self.call(Method::POST, path, None).await
+    }
+
     /// `DELETE`.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! The API's paths.
 
+use ferromesh_model::policy::RampTurn;
 use ferromesh_model::resource::{Key, Kind};
 
 /// Path of the collection that a resource is in: create is a `PUT` there, list a `GET`.
@@ -69,6 +70,11 @@ pub fn policies(mesh: &str) -> String {
 /// Path of one policy.
 pub fn policy(mesh: &str, name: &str) -> String {
     format!("/v1/policies/{}/{}", component(mesh), component(name))
+}
+
+/// Path of a turn of a policy's ramp.
+pub fn ramp(mesh: &str, name: &str, turn: RampTurn) -> String {
+    format!("{}/ramp/{}", policy(mesh, name), turn.as_str())
 }
 
 /// A name as a part of a path or a query: everything but RFC 3986's unreserved characters is percent-encoded.

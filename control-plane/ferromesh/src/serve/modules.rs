@@ -6,8 +6,18 @@ use anyhow::{bail, Context};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-/// Names of the modules; `mesh` is the one that proxies get.
-const NAMES: [&str; 4] = ["mesh", "canary", "retry", "observability"];
+/// Names of the modules; `mesh` and `mesh-lean` are those that proxies get.
+const NAMES: [&str; 9] = [
+    "mesh",
+    "mesh-lean",
+    "canary",
+    "retry",
+    "observability",
+    "rate-limit",
+    "circuit-breaker",
+    "fault",
+    "headers",
+];
 
 /// No module of ours comes near this; a larger file is not one.
 const SIZE_LIMIT: u64 = 8 << 20;
@@ -31,12 +41,16 @@ pub struct Module {
 impl Found {
     /// What proxies are configured with.
     pub fn for_emission(&self) -> ferromesh_emit::Modules {
-        let mesh = self.modules.iter().find(|module| module.name == "mesh");
-        ferromesh_emit::Modules {
-            mesh: mesh.map(|module| ferromesh_emit::Module {
+        let named = |name: &str| {
+            let module = self.modules.iter().find(|module| module.name == name)?;
+            Some(ferromesh_emit::Module {
                 sha256: hexadecimal(&Sha256::digest(&module.bytes)),
                 bytes: module.bytes.clone(),
-            }),
+            })
+        };
+        ferromesh_emit::Modules {
+            mesh: named("mesh"),
+            lean: named("mesh-lean"),
         }
     }
 

@@ -23,7 +23,11 @@ struct ControlPlane {
 
 impl ControlPlane {
     fn start(data: &Path, listen: &str) -> Self {
-        let mut command = ferromesh(&[]);
+        Self::start_with(data, listen, &[])
+    }
+
+    fn start_with(data: &Path, listen: &str, variables: &[(&str, &str)]) -> Self {
+        let mut command = ferromesh(variables);
         command.args(["serve", "--listen", listen, "--data"]).arg(data);
         let mut process = Process::start(&mut command);
         let url = process.wait_for("url", |output| logged(output, "listening", "url"));
@@ -470,4 +474,69 @@ fn a_control_plane_does_not_listen_to_the_network_without_tls() {
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("TLS"));
+}
+
+#[test]
+fn a_ramp_is_started_paused_and_resumed_from_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let plane = ControlPlane::start(folder.path(), "127.0.0.1:0");
+    let steps = serde_json::json!([{"afterSeconds": 0, "weights": [1, 0]}, {"afterSeconds": 60, "weights": [0, 1]}]);
+    let documents = serde_json::json!([
+        {"meshName": "m"},
+        {"mesh": "m", "name": "p", "target": {"mesh": {}},
+            "spec": {"canary": {"ramp": {"startUnixMillis": 1, "steps": steps}}}},
+    ]);
+    let path = file(folder.path(), "documents.json", &documents.to_string());
+    plane.ok(&["apply", "-f", path.to_str().unwrap()]);
+    assert_eq!(plane.ok(&["ramp", "start", "p", "-m", "m"]), "policy/p started\n");
+    assert_eq!(plane.ok(&["ramp", "pause", "p", "-m", "m"]), "policy/p paused\n");
+    let again = plane.run(&["ramp", "pause", "p", "-m", "m"]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("it is paused already"));
+    assert_eq!(plane.ok(&["ramp", "resume", "p", "-m", "m"]), "policy/p resumed\n");
+    assert_eq!(plane.run(&["ramp", "stop", "p", "-m", "m"]).status.code(), Some(2));
+    assert_eq!(plane.run(&["ramp", "start", "p"]).status.code(), Some(2));
+}
+
+/// A module that every Envoy takes: it starts, accepts any configuration and does nothing.
+const IDLE: &[u8] =
+    b"\x00asm\x01\x00\x00\x00\x01\x14\x04`\x00\x00`\x01\x7f\x01\x7f`\x02\x7f\x7f\x00`\x02\x7f\x7f\x01\x7f\
+    \x03\x06\x05\x00\x01\x02\x03\x03\x05\x03\x01\x00\x01\x07p\x06\x06memory\x02\x00\x17proxy_abi_version\
+    _0_2_1\x00\x00\x06malloc\x00\x01\x17proxy_on_context_create\x00\x02\x11proxy_on_vm_start\x00\x03\x12\
+    proxy_on_configure\x00\x04\x0a\x17\x05\x02\x00\x0b\x05\x00A\x80\x08\x0b\x02\x00\x0b\x04\x00A\x01\x0b\
+    \x04\x00A\x01\x0b";
+
+#[test]
+fn a_budget_in_front_of_upstreams_is_discovered_and_traffic_flows_through_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = tempfile::tempdir().unwrap();
+    let modules = tempfile::tempdir().unwrap();
+    std::fs::write(modules.path().join("mesh.wasm"), IDLE).unwrap();
+    let port = free_port();
+    resources(files.path(), port);
+    let exact = serde_json::json!({"name": "exact", "mesh": "colors", "target": {"virtualService": "color.local"},
+        "spec": {"retry": {"budget": {"mode": "exact"}}}});
+    file(files.path(), "exact.json", &exact.to_string());
+    let named = [("FERROMESH_MODULES", modules.path().to_str().unwrap())];
+    let plane = ControlPlane::start_with(folder.path(), "127.0.0.1:0", &named);
+    plane.ok(&["apply", "-f", files.path().to_str().unwrap()]);
+    let proxy = gateway(plane.address());
+    let serves = || (ask(port, 1) == only("blue", 1)).then_some(());
+    assert!(
+        eventually(Duration::from_secs(30), serves).is_some(),
+        "{}\n{}",
+        proxy.output(),
+        plane.process.output()
+    );
+    // Another budget is another filter, which comes with the cluster that names it.
+    let mut other = exact.clone();
+    other["spec"]["retry"]["budget"]["ratio"] = serde_json::json!(0.5);
+    let path = file(files.path(), "exact.json", &other.to_string());
+    plane.ok(&["apply", "-f", path.to_str().unwrap()]);
+    for _ in 0..20 {
+        assert_eq!(ask(port, 5), only("blue", 5), "{}", proxy.output());
+        thread::sleep(Duration::from_millis(50));
+    }
+    let state = &plane.proxies()["proxies"][0]["state"];
+    assert_eq!(state, "current", "{:#}", plane.proxies());
 }

@@ -5,6 +5,7 @@
 //! each gateway route, each service route in terms of the *original* request, then a 404 that stops requests which the
 //! gateway route takes and the service does not.
 
+use crate::guard::Guards;
 use crate::lower::expression::{self, Expression};
 use crate::matcher::{HeaderMatch, HeaderTest, Match, PathMatch};
 use crate::route::{Action, Label, PathRewrite, Route};
@@ -86,6 +87,7 @@ fn not_found(hop: &Hop) -> Route {
         matcher: hop.matcher.clone(),
         action: Action::Respond(404),
         policy: None,
+        guards: Guards::default(),
     }
 }
 
@@ -123,6 +125,7 @@ fn compose_one(hop: &Hop, service: &Route) -> Result<Option<Route>, String> {
         },
         action,
         policy: service.policy.clone(),
+        guards: service.guards.clone(),
     }))
 }
 

@@ -10,10 +10,11 @@ use ferromesh_model::resource::{
 };
 
 use super::compose::{compose, Hop, HopPath};
+use super::node::believing;
 use super::rank::Rank;
 use super::{access_log, conditions, count, port, Lowering};
 use crate::cluster::Limits;
-use crate::listener::{Chain, ClientAddress, Direction, Http, Listener, Network};
+use crate::listener::{Chain, ClientAddress, ClientCertificate, Direction, Http, Listener, Network};
 use crate::matcher::{Match, PathMatch};
 use crate::route::{Domain, Route, RouteTable, TableId, VirtualHost};
 use crate::tls::Accepts;
@@ -78,10 +79,14 @@ impl Lowering<'_> {
             } else {
                 ClientAddress::PassOn
             },
+            trusted_hops: 0,
+            client_certificate: ClientCertificate::default(),
+            drops_retry_mark: true,
             websocket: self.options.websocket,
             normalize_paths: self.options.normalize_paths,
             access_log: access_log::access_log(gateway.spec.logging.as_ref()),
         };
+        let http = believing(http, &self.settings(None, None).forwarded);
         Listener {
             direction: Direction::Ingress,
             bind: self.bind(),

@@ -4,13 +4,19 @@ mod egress;
 
 use std::collections::BTreeSet;
 
+use ferromesh_model::policy::Forwarded;
 use ferromesh_model::resource::{
     HttpTimeout, Listener as ListenerSpec, ListenerTimeout, PortProtocol, VirtualNodeSpec,
 };
 
+use super::guard::Entrance;
+use super::policy::Refused;
 use super::service::timeouts;
 use super::{access_log, port, tcp, Lowering};
-use crate::listener::{AccessLog, Chain, ClientAddress, Direction, Http, Listener, Network, Tcp, INGRESS_PORT};
+use crate::cluster::Cluster;
+use crate::listener::{
+    AccessLog, Chain, ClientAddress, ClientCertificate, Direction, Http, Listener, Network, Tcp, INGRESS_PORT,
+};
 use crate::matcher::{Match, PathMatch};
 use crate::proxy::Plugin;
 use crate::route::{Action, Domain, Forward, Label, Route, RouteTable, TableId, Target, VirtualHost};
@@ -46,7 +52,7 @@ impl Lowering<'_> {
             name: self.name.to_owned(),
             listeners,
             route_tables,
-            clusters: std::mem::take(&mut self.clusters).into_values().collect(),
+            clusters: self.take_clusters(),
             plugins: reporters
                 .into_iter()
                 .map(|reporter| Plugin {
@@ -56,6 +62,21 @@ impl Lowering<'_> {
                 .collect(),
             lints: std::mem::take(&mut self.lints).into_iter().collect(),
         }
+    }
+
+    fn take_clusters(&mut self) -> Vec<Cluster> {
+        let mut clusters = std::mem::take(&mut self.clusters);
+        for (id, budget) in std::mem::take(&mut self.retry_budgets) {
+            if let Some(cluster) = clusters.get_mut(&id) {
+                cluster.retry_budget = Some(budget);
+            }
+        }
+        for (id, budget) in std::mem::take(&mut self.exact_budgets) {
+            if let Some(cluster) = clusters.get_mut(&id) {
+                cluster.exact_budget = Some(budget);
+            }
+        }
+        clusters.into_values().collect()
     }
 
     fn ingress(
@@ -128,20 +149,28 @@ impl Lowering<'_> {
             direction: Direction::Ingress,
             port: port(mapping.port),
         };
-        let label = Label::default();
+        let resource = format!("virtualNode/{}", self.name);
+        let settings = self.arrival_settings();
+        let forward = Action::Forward(Forward {
+            targets: vec![Target { cluster, weight: 1 }],
+            host: None,
+            path: None,
+            timeout,
+            idle_timeout,
+            // The caller retries; a second try here would multiply its attempts.
+            retry: None,
+            mirror: None,
+        });
+        let (action, policy) = match self.ingress_policy(&settings, mapping) {
+            Ok(policy) => (forward, policy),
+            Err(Refused) => (Action::Respond(503), None),
+        };
         let route = Route {
             matcher: Match::path(PathMatch::Prefix("/".into())),
-            action: Action::Forward(Forward {
-                targets: vec![Target { cluster, weight: 1 }],
-                host: None,
-                path: None,
-                timeout,
-                idle_timeout,
-                // The caller retries; a second try here would multiply its attempts.
-                retry: None,
-            }),
-            policy: self.ingress_policy(mapping),
-            label,
+            action,
+            policy,
+            guards: self.guards(&settings, Entrance::Here, &resource),
+            label: Label::default(),
         };
         tables.push(RouteTable {
             id,
@@ -152,7 +181,8 @@ impl Lowering<'_> {
                 routes: vec![route],
             }],
         });
-        Network::Http(self.http(id, mapping.protocol, Reporter::Destination, log))
+        let http = self.http(id, mapping.protocol, Reporter::Destination, log);
+        Network::Http(believing(http, &settings.forwarded))
     }
 
     pub(super) fn http(
@@ -169,9 +199,33 @@ impl Lowering<'_> {
             table,
             reporter,
             client_address: ClientAddress::PassOn,
+            trusted_hops: 0,
+            client_certificate: ClientCertificate::default(),
+            drops_retry_mark: false,
             websocket: self.options.websocket,
             normalize_paths: self.options.normalize_paths,
             access_log: log.cloned(),
         }
+    }
+}
+
+/// With what is believed of clients.
+pub(super) fn believing(http: Http, forwarded: &Forwarded) -> Http {
+    let client_address = match forwarded.use_remote_address {
+        None => http.client_address,
+        Some(true) => ClientAddress::Append,
+        Some(false) => ClientAddress::PassOn,
+    };
+    let details = forwarded.set_current_client_cert_details.iter().flatten();
+    Http {
+        client_address,
+        trusted_hops: forwarded.xff_trusted_hops.unwrap_or_default(),
+        client_certificate: ClientCertificate {
+            forward: forwarded
+                .forward_client_cert_details
+                .unwrap_or(http.client_certificate.forward),
+            details: details.copied().collect(),
+        },
+        ..http
     }
 }

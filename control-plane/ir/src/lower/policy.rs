@@ -1,156 +1,118 @@
-//! What the filter decides on a route: our own policies, merged from wide to narrow, as the filter's own configuration.
+//! What the filter decides on a route: our own policies as the filter's own configuration.
 
-use ferromesh_model::policy::{NonIdempotent, Override, Policy, PolicySpec, PolicyTarget, Sticky};
+use ferromesh_model::policy::BudgetMode;
 use ferromesh_model::resource::PortMapping;
 use ferromesh_policy::mesh::{Labels, PluginConfig, RouteConfig};
-use ferromesh_policy::{canary, mesh, observability, retry};
+use ferromesh_policy::{mesh, observability, retry};
 
+use super::settings::Settings;
 use super::Lowering;
 use crate::cluster::ClusterId;
 use crate::route::{Label, Retry, Target};
-use crate::{ProxyKind, Reporter};
+use crate::Reporter;
 
 /// Most retries that the filter's configuration takes.
 const MAX_RETRIES: u32 = 1000;
 
-/// What holds for one route after all policies.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Settings {
-    sticky: Option<canary::Sticky>,
-    tester: Option<canary::Override>,
-    /// Whether anything is tried again at all.
-    pub retry_enabled: bool,
-    /// Whether requests that are not idempotent are tried again like any other.
-    pub retry_non_idempotent: bool,
-    budget: retry::BudgetConfig,
-    metrics: bool,
-    trace_context: bool,
-    response_headers: Option<bool>,
-}
+/// The filter would refuse its configuration, which protects: requests must not pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused;
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            sticky: None,
-            tester: None,
-            retry_enabled: true,
-            retry_non_idempotent: false,
-            budget: retry::BudgetConfig::default(),
-            metrics: true,
-            trace_context: true,
-            response_headers: None,
-        }
-    }
-}
+/// What the filter decides; `None` where it has nothing to decide.
+pub type Decided = Result<Option<RouteConfig>, Refused>;
 
-impl Settings {
-    fn apply(&mut self, spec: &PolicySpec) {
-        if let Some(canary) = &spec.canary {
-            match &canary.sticky {
-                None => {}
-                Some(Sticky::Header(name)) => self.sticky = Some(canary::Sticky::Header(name.clone())),
-                Some(Sticky::Cookie(name)) => self.sticky = Some(canary::Sticky::Cookie(name.clone())),
-                Some(Sticky::SourceAddress {}) => {
-                    self.sticky = Some(canary::Sticky::SourceAddress(canary::SourceAddress {}));
-                }
-            }
-            if let Some(Override::Header(header)) = &canary.r#override {
-                self.tester = Some(canary::Override { header: header.clone() });
-            }
-        }
-        if let Some(retry) = &spec.retry {
-            set(&mut self.retry_enabled, retry.enabled);
-            set(
-                &mut self.retry_non_idempotent,
-                retry.non_idempotent.map(|what| what == NonIdempotent::Retry),
-            );
-            if let Some(budget) = retry.budget {
-                set(&mut self.budget.ratio, budget.ratio);
-                set(&mut self.budget.min_per_second, budget.min_per_second);
-                set(&mut self.budget.window_seconds, budget.window_seconds);
-            }
-        }
-        if let Some(observability) = &spec.observability {
-            set(&mut self.metrics, observability.enabled);
-            set(&mut self.trace_context, observability.trace_context);
-            self.response_headers = observability.response_headers.or(self.response_headers);
-        }
-    }
-
-    /// The filter's configuration where requests are sent; `None` if it has nothing to decide.
-    ///
-    /// # Errors
-    /// The filter would refuse it.
-    pub fn route(
-        &self,
-        label: &Label,
-        reporter: Reporter,
-        targets: &[Target],
-        retries: Option<&Retry>,
-    ) -> Result<Option<RouteConfig>, String> {
-        // A target of weight 0 has an empty interval of numbers, so leaving it out moves no other one.
-        let live: Vec<&Target> = targets.iter().filter(|target| target.weight > 0).collect();
-        let config = RouteConfig {
-            labels: Labels {
+impl Settings<'_> {
+    /// The filter's configuration where requests are sent, without what does not depend on the targets.
+    fn route(&self, label: &Label, reporter: Reporter, targets: &[Target], retries: Option<&Retry>) -> RouteConfig {
+        // A target of weight 0 has an empty interval of numbers, so leaving it out moves no other one. A ramp's steps have
+        // a weight for each target, so there they stay.
+        let has_ramp = self.canary.ramp.is_some();
+        let live: Vec<&Target> = targets.iter().filter(|target| target.weight > 0 || has_ramp).collect();
+        let weights = live.iter().map(|target| target.weight).collect();
+        RouteConfig {
+            targets: names(&live),
+            canary: (live.len() > 1).then(|| self.canary.release(weights)),
+            retry: retries
+                .filter(|_| self.budget_mode() == BudgetMode::Filter)
+                .map(|retries| retry::Config::native(retries.max_retries.min(MAX_RETRIES), self.window())),
+            observability: self.observability(reporter == Reporter::Source),
+            ..self.filtered(Labels {
                 virtual_service: label.virtual_service.clone().unwrap_or_else(|| "-".into()),
                 route: label.route.clone().unwrap_or_else(|| "-".into()),
-            },
-            targets: names(&live),
-            clusters: Vec::new(),
-            canary: (live.len() > 1).then(|| canary::Config {
-                weights: live.iter().map(|target| target.weight).collect(),
-                sticky: self.sticky.clone(),
-                tester: self.tester.clone(),
-            }),
-            retry: retries.map(|retries| retry::Config::native(retries.max_retries.min(MAX_RETRIES), self.budget)),
-            observability: self.observability(self.response_headers.unwrap_or(reporter == Reporter::Source)),
-        };
-        checked(config)
+            })
+        }
     }
 
-    fn observability(&self, response_headers: bool) -> Option<observability::Config> {
-        (self.metrics || self.trace_context || response_headers).then(|| observability::Config {
-            metrics: self.metrics,
-            trace_context: self.trace_context,
-            response_headers,
-            ..observability::Config::default()
-        })
-    }
-
-    /// The filter's configuration where a virtual node's requests arrive; `None` if it has nothing to decide.
-    fn arrival(&self, node: &str, mapping: PortMapping) -> Result<Option<RouteConfig>, String> {
-        checked(RouteConfig {
-            labels: Labels {
+    /// The filter's configuration where a virtual node's requests arrive.
+    fn arrival(&self, node: &str, mapping: PortMapping) -> RouteConfig {
+        RouteConfig {
+            targets: vec![node.to_owned()],
+            observability: self.observability(false),
+            ..self.filtered(Labels {
                 // Which service a caller meant is not known here.
                 virtual_service: "-".into(),
                 route: format!("ingress-{}", mapping.port),
-            },
-            targets: vec![node.to_owned()],
+            })
+        }
+    }
+
+    /// The members that are the user's word for word.
+    fn filtered(&self, labels: Labels) -> RouteConfig {
+        RouteConfig {
+            labels,
+            targets: Vec::new(),
             clusters: Vec::new(),
             canary: None,
             retry: None,
-            observability: self.observability(false),
-        })
-    }
-}
-
-fn set<T>(value: &mut T, new: Option<T>) {
-    if let Some(new) = new {
-        *value = new;
-    }
-}
-
-fn checked(config: RouteConfig) -> Result<Option<RouteConfig>, String> {
-    if config.canary.is_none() && config.retry.is_none() && config.observability.is_none() {
-        return Ok(None);
-    }
-    match config.compile() {
-        Ok(_) => Ok(Some(config)),
-        Err(violations) => {
-            let texts: Vec<String> = violations.iter().map(ToString::to_string).collect();
-            Err(texts.join("; "))
+            observability: None,
+            rate_limit: self.rate_limit.and_then(|(_, limits)| limits.local.clone()),
+            circuit_breaker: self.circuit_breaker.cloned(),
+            fault: self.fault.cloned(),
+            headers: self.headers.cloned(),
         }
     }
+
+    fn observability(&self, response_headers: bool) -> Option<observability::Config> {
+        let told = &self.observability;
+        let by_default = observability::Config::default();
+        let traces = told.trace_context.unwrap_or_default().0;
+        let config = observability::Config {
+            metrics: told.enabled.unwrap_or(true),
+            trace_context: traces.is_some(),
+            trace_formats: traces.unwrap_or(by_default.trace_formats),
+            request_id: told.request_id.unwrap_or(by_default.request_id),
+            keep_request_id: told.keep_request_id.unwrap_or(by_default.keep_request_id),
+            response_headers: told.response_headers.unwrap_or(response_headers),
+            server_timing: told.server_timing.unwrap_or(by_default.server_timing),
+            grpc: told.grpc.unwrap_or(by_default.grpc),
+            app_mesh: told.app_mesh.unwrap_or(by_default.app_mesh),
+            attempts: told.attempts,
+            access_log: told.access_log.unwrap_or(by_default.access_log),
+        };
+        let tells = config.metrics
+            || config.trace_context
+            || config.response_headers
+            || config.request_id
+            || config.server_timing
+            || config.access_log;
+        tells.then_some(config)
+    }
+
+    /// The budget over a window, where one counts.
+    pub fn window(&self) -> retry::BudgetConfig {
+        let budget = self.retry.budget.unwrap_or_default();
+        let by_default = retry::BudgetConfig::default();
+        retry::BudgetConfig {
+            ratio: budget.ratio.unwrap_or(by_default.ratio),
+            min_per_second: budget.min_per_second.unwrap_or(by_default.min_per_second),
+            window_seconds: budget.window_seconds.unwrap_or(by_default.window_seconds),
+        }
+    }
+}
+
+/// Whether requests must not pass without the filter.
+pub fn protects(config: &RouteConfig) -> bool {
+    config.rate_limit.is_some() || config.circuit_breaker.is_some()
 }
 
 /// Names of targets: the virtual node's, with the port where two targets are the same node.
@@ -158,6 +120,7 @@ fn names(targets: &[&Target]) -> Vec<String> {
     let node = |target: &Target| match &target.cluster {
         ClusterId::Node { node, port, .. } => (node.clone(), *port),
         ClusterId::Application { port, .. } => ("application".to_owned(), *port),
+        ClusterId::Service { host, port, .. } => (host.clone(), *port),
         ClusterId::AmazonAws | ClusterId::AllowAll => ("elsewhere".to_owned(), 0),
     };
     let named: Vec<(String, u16)> = targets.iter().map(|target| node(target)).collect();
@@ -175,45 +138,47 @@ fn names(targets: &[&Target]) -> Vec<String> {
 }
 
 impl Lowering<'_> {
-    /// What holds for a route of a virtual service. Narrower targets win member by member: mesh, then the node or gateway
-    /// that sends, then virtual service, then route.
-    pub fn settings(&self, service: Option<&str>, route: Option<(&str, &str)>) -> Settings {
-        let breadth = |policy: &Policy| match &policy.target {
-            PolicyTarget::Mesh {} => Some(0),
-            PolicyTarget::VirtualNode(node) => {
-                (self.kind == ProxyKind::VirtualNode && service.is_some() && node == self.name).then_some(1)
-            }
-            PolicyTarget::VirtualGateway(gateway) => {
-                (self.kind == ProxyKind::VirtualGateway && gateway == self.name).then_some(1)
-            }
-            PolicyTarget::VirtualService(name) => (Some(name.as_str()) == service).then_some(2),
-            PolicyTarget::Route { router, name } => (route == Some((router.as_str(), name.as_str()))).then_some(3),
-        };
-        let mut applying: Vec<(i32, &Policy)> = self
-            .mesh
-            .policies
-            .iter()
-            .filter_map(|policy| Some((breadth(policy)?, policy)))
-            .collect();
-        applying.sort_by(|(a, left), (b, right)| a.cmp(b).then_with(|| left.name.cmp(&right.name)));
-        let mut settings = Settings::default();
-        for (_, policy) in applying {
-            settings.apply(&policy.spec);
-        }
-        settings
+    /// What the filter decides where requests are sent.
+    pub fn route_policy(
+        &mut self,
+        settings: &Settings<'_>,
+        label: &Label,
+        targets: &[Target],
+        retry: Option<&Retry>,
+        resource: &str,
+    ) -> Decided {
+        let config = settings.route(label, self.sender(), targets, retry);
+        self.decided(config, resource)
     }
 
-    /// The filter's configuration at a virtual node's ingress.
-    pub fn ingress_policy(&mut self, mapping: PortMapping) -> Option<RouteConfig> {
-        match self.settings(None, None).arrival(self.name, mapping) {
-            Ok(policy) => policy,
-            Err(problem) => {
-                let resource = format!("virtualNode/{}", self.name);
-                self.lint(
-                    resource,
-                    format!("the filter is off on port {}: {problem}", mapping.port),
-                );
-                None
+    /// What the filter decides at a virtual node's ingress.
+    pub fn ingress_policy(&mut self, settings: &Settings<'_>, mapping: PortMapping) -> Decided {
+        let resource = format!("virtualNode/{}", self.name);
+        self.decided(settings.arrival(self.name, mapping), &resource)
+    }
+
+    /// Compiles with the filter's own code. Policies are compiled before they are stored, so what is left are canaries for
+    /// several routes, of which this one has other targets.
+    fn decided(&mut self, mut config: RouteConfig, resource: &str) -> Decided {
+        let mut refused = problems(&config);
+        if let (Some(canary), Some(problem)) = (&mut config.canary, &refused) {
+            if canary.ramp.is_some() || canary.rollback.is_some() {
+                canary.ramp = None;
+                canary.rollback = None;
+                self.lint(resource, format!("it has no ramp and no rollback: {problem}"));
+                refused = problems(&config);
+            }
+        }
+        match refused {
+            None => Ok(decides(&config).then_some(config)),
+            Some(problem) if protects(&config) => {
+                let message = format!("the filter refuses its policy, which protects: answered with 503: {problem}");
+                self.lint(resource, message);
+                Err(Refused)
+            }
+            Some(problem) => {
+                self.lint(resource, format!("the filter is off on it: {problem}"));
+                Ok(None)
             }
         }
     }
@@ -230,4 +195,19 @@ impl Lowering<'_> {
             ..PluginConfig::new(&self.mesh.name, self.name, reporter)
         }
     }
+}
+
+fn decides(config: &RouteConfig) -> bool {
+    config.canary.is_some()
+        || config.retry.is_some()
+        || config.observability.is_some()
+        || config.fault.is_some()
+        || config.headers.is_some()
+        || protects(config)
+}
+
+fn problems(config: &RouteConfig) -> Option<String> {
+    let violations = config.compile().err()?;
+    let texts: Vec<String> = violations.iter().map(ToString::to_string).collect();
+    Some(texts.join("; "))
 }

@@ -9,7 +9,7 @@ use ferromesh_model::resource::{
 
 use super::count;
 use crate::matcher::{HeaderMatch, HeaderTest, Match};
-use crate::route::{Retry, RetryOn};
+use crate::route::{Retry, RetryOn, RETRY_MARK};
 
 /// Methods whose repetition changes nothing (RFC 9110, 9.2.2).
 pub const IDEMPOTENT_METHODS: &str = "GET|HEAD|OPTIONS|PUT|DELETE|TRACE";
@@ -34,6 +34,7 @@ pub fn default_policy() -> Retry {
         status_codes: [503].into(),
         max_retries: 2,
         per_try_timeout: None,
+        ..Retry::NONE
     }
 }
 
@@ -45,6 +46,7 @@ pub fn http(policy: &HttpRetryPolicy) -> Option<Retry> {
             status_codes: BTreeSet::new(),
             max_retries: count(policy.max_retries),
             per_try_timeout: policy.per_retry_timeout.as_std().filter(|timeout| !timeout.is_zero()),
+            ..Retry::NONE
         },
         &policy.http_retry_events,
         &policy.tcp_retry_events,
@@ -60,6 +62,7 @@ pub fn grpc(policy: &GrpcRetryPolicy) -> Option<Retry> {
             status_codes: BTreeSet::new(),
             max_retries: count(policy.max_retries),
             per_try_timeout: policy.per_retry_timeout.as_std().filter(|timeout| !timeout.is_zero()),
+            ..Retry::NONE
         },
         &policy.http_retry_events,
         &policy.tcp_retry_events,
@@ -121,6 +124,11 @@ fn never_processed(retry: &Retry) -> Option<Retry> {
     (!on.is_empty()).then(|| Retry {
         on,
         status_codes: BTreeSet::new(),
+        headers: Vec::new(),
+        retry_after: None,
+        hedged: false,
+        // Such failures are told to nobody: an earlier hop sees an answer, which it does not take for one of them.
+        marks: false,
         ..retry.clone()
     })
 }
@@ -138,24 +146,63 @@ pub enum Regardless {
 ///
 /// Envoy cannot say "after it may have been processed, only if idempotent" in one route, hence two: the first takes the
 /// idempotent methods, the second the rest.
-pub fn by_method(matcher: Match, retry: Option<Retry>, regardless: Regardless) -> Vec<(Match, Option<Retry>)> {
+///
+/// Of the rest, requests with the header `key` may be repeated too, which is one more route.
+pub fn by_method(
+    matcher: Match,
+    retry: Option<Retry>,
+    regardless: Regardless,
+    key: Option<&str>,
+) -> Vec<(Match, Option<Retry>)> {
     let Some(full) = retry else {
         return vec![(matcher, None)];
     };
     let reduced = never_processed(&full);
-    if regardless == Regardless::Always || reduced.as_ref() == Some(&full) {
-        return vec![(matcher, Some(full))];
+    if regardless == Regardless::Always || reduced.as_ref().is_some_and(|reduced| is_as_much(reduced, &full)) {
+        let marks = full.marks && !reduced.is_some_and(|reduced| reduced.on == full.on && full.status_codes.is_empty());
+        return vec![(matcher, Some(Retry { marks, ..full }))];
     }
+    let with = |name, test| narrowed(&matcher, HeaderMatch::new(name, test));
+    let keyed = key.map(|key| (with(key, HeaderTest::Present), Some(full.clone())));
     if let Some(method) = matcher.exact_method() {
-        let idempotent = IDEMPOTENT_METHODS.split('|').any(|candidate| candidate == method);
-        return vec![(matcher, if idempotent { Some(full) } else { reduced })];
+        if IDEMPOTENT_METHODS.split('|').any(|candidate| candidate == method) {
+            return vec![(matcher, Some(full))];
+        }
+        return keyed.into_iter().chain([(matcher, reduced)]).collect();
     }
-    let mut idempotent = matcher.clone();
-    idempotent.headers.push(HeaderMatch::new(
-        ":method",
-        HeaderTest::Regex(IDEMPOTENT_METHODS.into()),
-    ));
-    vec![(idempotent, Some(full)), (matcher, reduced)]
+    let idempotent = with(":method", HeaderTest::Regex(IDEMPOTENT_METHODS.into()));
+    let mut routes = vec![(idempotent, Some(full.clone()))];
+    routes.extend(keyed);
+    routes.push((matcher, reduced));
+    routes
+}
+
+/// Whether what is left is all that there was.
+fn is_as_much(reduced: &Retry, full: &Retry) -> bool {
+    let same = Retry {
+        retry_after: full.retry_after,
+        hedged: full.hedged,
+        marks: full.marks,
+        ..reduced.clone()
+    };
+    same == *full
+}
+
+fn narrowed(matcher: &Match, header: HeaderMatch) -> Match {
+    let mut matcher = matcher.clone();
+    matcher.headers.push(header);
+    matcher
+}
+
+/// The same routes, and before them one for requests that an earlier hop retries: it does not. With two retries at each of
+/// three hops, a request was tried up to 27 times; now it is 3.
+pub fn unless_marked(matcher: &Match, routes: Vec<(Match, Option<Retry>)>) -> Vec<(Match, Option<Retry>)> {
+    if routes.iter().all(|(_, retry)| retry.is_none()) {
+        return routes;
+    }
+    let (header, mark) = RETRY_MARK;
+    let marked = narrowed(matcher, HeaderMatch::new(header, HeaderTest::Contains(mark.into())));
+    [(marked, None)].into_iter().chain(routes).collect()
 }
 
 #[cfg(test)]
@@ -200,7 +247,7 @@ mod tests {
 
     #[test]
     fn requests_that_may_have_been_processed_are_tried_again_only_if_idempotent() {
-        let routes = by_method(match_all(), Some(default_policy()), Regardless::IfIdempotent);
+        let routes = by_method(match_all(), Some(default_policy()), Regardless::IfIdempotent, None);
         let [(first, Some(full)), (second, Some(reduced))] = routes.as_slice() else {
             panic!("{routes:?}");
         };
@@ -222,7 +269,7 @@ mod tests {
             matcher
                 .headers
                 .push(HeaderMatch::new(":method", HeaderTest::Exact(method.into())));
-            let routes = by_method(matcher.clone(), Some(default_policy()), Regardless::IfIdempotent);
+            let routes = by_method(matcher.clone(), Some(default_policy()), Regardless::IfIdempotent, None);
             assert_eq!(routes, vec![(matcher, Some(expected))]);
         }
     }
@@ -230,10 +277,10 @@ mod tests {
     #[test]
     fn a_policy_without_anything_harmless_leaves_other_methods_without_retries() {
         let retry = policy(r#"{"maxRetries":1,"perRetryTimeout":{},"httpRetryEvents":["client-error"]}"#);
-        let routes = by_method(match_all(), retry, Regardless::IfIdempotent);
+        let routes = by_method(match_all(), retry, Regardless::IfIdempotent, None);
         assert_eq!(routes.len(), 2);
         assert_eq!(routes[1].1, None);
         let retry = policy(r#"{"maxRetries":1,"perRetryTimeout":{},"tcpRetryEvents":["connection-error"]}"#);
-        assert_eq!(by_method(match_all(), retry, Regardless::IfIdempotent).len(), 1);
+        assert_eq!(by_method(match_all(), retry, Regardless::IfIdempotent, None).len(), 1);
     }
 }

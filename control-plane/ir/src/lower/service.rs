@@ -7,14 +7,17 @@ use ferromesh_model::resource::{
     HttpTimeout, PortMapping, PortProtocol, RouteSpec, VirtualServiceProvider, WeightedTarget,
 };
 
-use super::policy::Settings;
+use super::guard::Entrance;
+use super::policy::Refused;
 use super::rank::Rank;
 use super::retry::{self, Regardless};
 use super::upstream::Wanted;
 use super::{conditions, count, Lowering};
+use crate::guard::Guards;
 use crate::matcher::{Match, PathMatch};
 use crate::options::DefaultRetry;
 use crate::route::{Action, Forward, Label, Retry, Route, Target};
+use crate::ProxyKind;
 
 /// Name of the implicit route of a service whose provider is a virtual node.
 pub const IMPLICIT_ROUTE: &str = "default";
@@ -262,53 +265,66 @@ impl Lowering<'_> {
                 matcher: planned.matcher,
                 action: Action::Respond(503),
                 policy: None,
+                guards: Guards::default(),
             }];
         }
-        let retry = planned.retry.filter(|_| settings.retry_enabled);
-        let regardless = if settings.retry_non_idempotent {
-            Regardless::Always
-        } else {
-            planned.regardless
-        };
+        let retry = settings.retries(planned.retry);
+        if retry.is_some() {
+            self.note_budgets(&settings, service, &targets, &planned.resource);
+        }
+        if retry
+            .as_ref()
+            .is_some_and(|retry| retry.hedged && retry.per_try_timeout.is_none())
+        {
+            self.lint(
+                &planned.resource,
+                "its hedging has no effect: it has no time for one attempt (perRetryTimeout)",
+            );
+        }
         let (timeout, idle_timeout) = timeouts(planned.timeout, self.options.request_timeout);
-        retry::by_method(planned.matcher, retry, regardless)
+        let forward = Forward {
+            targets,
+            host: None,
+            path: None,
+            timeout,
+            idle_timeout,
+            retry: None,
+            mirror: self.mirror(&settings, dialled, &planned.resource),
+        };
+        let entrance = match self.kind {
+            ProxyKind::VirtualGateway => Entrance::Here,
+            ProxyKind::VirtualNode => Entrance::Earlier,
+        };
+        let guards = self.guards(&settings, entrance, &planned.resource);
+        let key = settings.retry.idempotency_key_header.as_deref();
+        let regardless = settings.regardless(planned.regardless);
+        let mut variants = retry::by_method(planned.matcher.clone(), retry, regardless, key);
+        // At the edge of the mesh nobody has retried yet, whatever a client says.
+        if entrance == Entrance::Earlier && settings.is_first_hop_only() {
+            variants = retry::unless_marked(&planned.matcher, variants);
+        }
+        variants
             .into_iter()
             .map(|(matcher, retry)| {
-                let policy = self.route_policy(&settings, &planned.label, &targets, retry.as_ref(), &planned.resource);
+                let (label, targets) = (&planned.label, &forward.targets);
+                let decided = self.route_policy(&settings, label, targets, retry.as_ref(), &planned.resource);
+                let (action, policy) = match decided {
+                    Ok(policy) => {
+                        let retry = retry.map(Box::new);
+                        let forward = forward.clone();
+                        (Action::Forward(Forward { retry, ..forward }), policy)
+                    }
+                    Err(Refused) => (Action::Respond(503), None),
+                };
                 Route {
                     label: planned.label.clone(),
                     matcher,
-                    action: Action::Forward(Forward {
-                        targets: targets.clone(),
-                        host: None,
-                        path: None,
-                        timeout,
-                        idle_timeout,
-                        retry,
-                    }),
+                    action,
                     policy,
+                    guards: guards.clone(),
                 }
             })
             .collect()
-    }
-
-    /// What the filter decides where requests are sent.
-    fn route_policy(
-        &mut self,
-        settings: &Settings,
-        label: &Label,
-        targets: &[Target],
-        retry: Option<&Retry>,
-        resource: &str,
-    ) -> Option<ferromesh_policy::mesh::RouteConfig> {
-        let reporter = self.sender();
-        match settings.route(label, reporter, targets, retry) {
-            Ok(policy) => policy,
-            Err(problem) => {
-                self.lint(resource, format!("the filter is off on it: {problem}"));
-                None
-            }
-        }
     }
 }
 

@@ -178,6 +178,7 @@ impl Lowering<'_> {
             connect_timeout: EGRESS_CONNECT_TIMEOUT,
             limits: self.limits,
             retry_budget: self.options.retry_budget,
+            exact_budget: None,
             health_check: None,
             outlier_detection: None,
         }
@@ -198,6 +199,7 @@ impl Lowering<'_> {
             connect_timeout: INGRESS_CONNECT_TIMEOUT,
             limits: application_limits(self.options.limits, listener.connection_pool.as_ref()),
             retry_budget: None,
+            exact_budget: None,
             health_check: None,
             outlier_detection: None,
         };

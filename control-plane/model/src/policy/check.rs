@@ -4,12 +4,18 @@ use serde_json::Value;
 
 use crate::resource::{Key, Kind};
 use crate::shapes::{self, Location, Member, Pattern, Shape, Type};
-use crate::validate::{Lookup, Refusal, Rejection};
 use crate::Violation;
 
-use super::PolicyTarget;
+use super::ext_authz::EXT_AUTHZ;
+use super::forwarded::FORWARDED;
+use super::jwt::JWT;
+use super::mirror::MIRROR;
+use super::rate_limit::GLOBAL;
+use super::retry::RETRY;
+use super::{filter, scope, PolicySpec, PolicyTarget};
 
-const fn m(name: &'static str, shape: &'static Shape, required: bool) -> Member {
+/// A member of a body.
+pub(super) const fn m(name: &'static str, shape: &'static Shape, required: bool) -> Member {
     Member {
         name,
         shape,
@@ -20,15 +26,19 @@ const fn m(name: &'static str, shape: &'static Shape, required: bool) -> Member 
 
 /// A field name as RFC 9110 has it.
 static TOKEN: Pattern = Pattern::new("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$");
-static BOOLEAN: Shape = Shape {
+/// Visible ASCII with blanks inside.
+static VISIBLE: Pattern = Pattern::new("^[!-~]([ -~]*[!-~ ])?$");
+/// Visible ASCII after a slash.
+static ROOTED: Pattern = Pattern::new("^/[!-~]*$");
+pub(super) static BOOLEAN: Shape = Shape {
     name: "Boolean",
     ty: Type::Boolean,
 };
-static EMPTY: Shape = Shape {
+pub(super) static EMPTY: Shape = Shape {
     name: "Empty",
     ty: Type::Structure(&[]),
 };
-static NAME: Shape = Shape {
+pub(super) static NAME: Shape = Shape {
     name: "Name",
     ty: Type::String {
         min: 1,
@@ -36,13 +46,53 @@ static NAME: Shape = Shape {
         pattern: None,
     },
 };
-static FIELD: Shape = Shape {
+pub(super) static FIELD: Shape = Shape {
     name: "Field",
     ty: Type::String {
         min: 1,
         max: Some(128),
         pattern: Some(&TOKEN),
     },
+};
+pub(super) static FIELD_VALUE: Shape = Shape {
+    name: "FieldValue",
+    ty: Type::String {
+        min: 1,
+        max: Some(1024),
+        pattern: Some(&VISIBLE),
+    },
+};
+pub(super) static TEXT: Shape = Shape {
+    name: "Text",
+    ty: Type::String {
+        min: 1,
+        max: Some(1024),
+        pattern: Some(&VISIBLE),
+    },
+};
+pub(super) static PATH: Shape = Shape {
+    name: "Path",
+    ty: Type::String {
+        min: 1,
+        max: Some(255),
+        pattern: Some(&ROOTED),
+    },
+};
+pub(super) static PORT: Shape = Shape {
+    name: "Port",
+    ty: Type::Integer { min: 1, max: 65_535 },
+};
+pub(super) static PERCENT: Shape = Shape {
+    name: "Percent",
+    ty: Type::Float { min: 0.0, max: 100.0 },
+};
+pub(super) static TIMEOUT_MILLIS: Shape = Shape {
+    name: "TimeoutMillis",
+    ty: Type::Integer { min: 1, max: 60_000 },
+};
+pub(super) static ANY: Shape = Shape {
+    name: "Any",
+    ty: Type::Any,
 };
 
 static POLICY: Shape = Shape {
@@ -62,6 +112,7 @@ static TARGET: Shape = Shape {
         m("virtualService", &NAME, false),
         m("route", &ROUTE, false),
         m("virtualGateway", &NAME, false),
+        m("virtualNodeIngress", &NAME, false),
     ]),
 };
 static ROUTE: Shape = Shape {
@@ -71,168 +122,107 @@ static ROUTE: Shape = Shape {
 static SPEC: Shape = Shape {
     name: "PolicySpec",
     ty: Type::Structure(&[
-        m("canary", &CANARY, false),
+        m("canary", &ANY, false),
         m("retry", &RETRY, false),
-        m("observability", &OBSERVABILITY, false),
+        m("observability", &ANY, false),
+        m("rateLimit", &ANY, false),
+        m("circuitBreaker", &ANY, false),
+        m("fault", &ANY, false),
+        m("headers", &ANY, false),
+        m("mirror", &MIRROR, false),
+        m("jwt", &JWT, false),
+        m("extAuthz", &EXT_AUTHZ, false),
+        m("forwarded", &FORWARDED, false),
     ]),
 };
-static CANARY: Shape = Shape {
-    name: "CanarySettings",
-    ty: Type::Structure(&[m("sticky", &STICKY, false), m("override", &OVERRIDE, false)]),
-};
-static STICKY: Shape = Shape {
-    name: "Sticky",
-    ty: Type::Union(&[
-        m("header", &FIELD, false),
-        m("cookie", &FIELD, false),
-        m("sourceAddress", &EMPTY, false),
-    ]),
-};
-static OVERRIDE: Shape = Shape {
-    name: "Override",
-    ty: Type::Union(&[m("header", &FIELD, false)]),
-};
-static RETRY: Shape = Shape {
-    name: "RetrySettings",
-    ty: Type::Structure(&[
-        m("enabled", &BOOLEAN, false),
-        m("nonIdempotent", &NON_IDEMPOTENT, false),
-        m("budget", &BUDGET, false),
-    ]),
-};
-static NON_IDEMPOTENT: Shape = Shape {
-    name: "NonIdempotent",
-    ty: Type::Enum(&["neverProcessed", "retry"]),
-};
-static BUDGET: Shape = Shape {
-    name: "RetryBudget",
-    ty: Type::Structure(&[
-        m("ratio", &RATIO, false),
-        m("minPerSecond", &PER_SECOND, false),
-        m("windowSeconds", &WINDOW, false),
-    ]),
-};
-static RATIO: Shape = Shape {
+pub(super) static RATIO: Shape = Shape {
     name: "Ratio",
     ty: Type::Float { min: 0.0, max: 1.0 },
 };
-static PER_SECOND: Shape = Shape {
-    name: "PerSecond",
-    ty: Type::Integer { min: 0, max: 1000 },
-};
-static WINDOW: Shape = Shape {
-    name: "WindowSeconds",
-    ty: Type::Integer { min: 1, max: 3600 },
-};
-static OBSERVABILITY: Shape = Shape {
-    name: "ObservabilitySettings",
-    ty: Type::Structure(&[
-        m("enabled", &BOOLEAN, false),
-        m("responseHeaders", &BOOLEAN, false),
-        m("traceContext", &BOOLEAN, false),
-    ]),
-};
-
 /// Everything that is wrong with a policy's JSON (`{"target": …, "spec": …}`, optionally with `name` and `mesh`); empty
 /// when nothing is.
 pub fn check(policy: &Value) -> Vec<Violation> {
-    shapes::check_against(&POLICY, policy)
+    let mut found = shapes::check_against(&POLICY, policy);
+    found.extend(scope::check(policy));
+    if let Some(spec) = policy.get("spec").and_then(Value::as_object) {
+        let under = |prefix| move |violation: Violation| violation.under(prefix);
+        found.extend(filter::check(spec).into_iter().map(under("spec")));
+        let global = spec.get("rateLimit").and_then(|limits| limits.get("global"));
+        let global = global.map(|global| shapes::check_against(&GLOBAL, global));
+        found.extend(global.into_iter().flatten().map(under("spec.rateLimit.global")));
+    }
+    if found.is_empty() {
+        // What the shapes take can be read.
+        let spec = policy.get("spec").cloned().map(serde_json::from_value::<PolicySpec>);
+        found = match spec {
+            Some(Ok(spec)) => spec.check(),
+            Some(Err(error)) => vec![Violation::new("", format!("cannot be read: {error}"))],
+            None => Vec::new(),
+        };
+        found = found.into_iter().map(|violation| violation.under("spec")).collect();
+    }
+    found
+}
+
+/// Why a header must not be written at a user's wish, if it must not: it steers the mesh or Envoy.
+pub(super) fn steers(header: &str) -> Option<String> {
+    let header = header.to_ascii_lowercase();
+    let reserved = ["x-envoy-", "x-ferromesh-"];
+    let taken = [
+        "host",
+        "connection",
+        "transfer-encoding",
+        "content-length",
+        "tracestate",
+    ];
+    (reserved.iter().any(|prefix| header.starts_with(prefix)) || taken.contains(&header.as_str()))
+        .then(|| format!("must not be one that the mesh or Envoy goes by, is {header:?}"))
+}
+
+impl PolicySpec {
+    /// What no shape can say.
+    fn check(&self) -> Vec<Violation> {
+        let parts = [
+            ("retry", self.retry.as_ref().map(super::RetrySettings::check)),
+            ("rateLimit", self.rate_limit.as_ref().map(super::RateLimit::check)),
+            ("jwt", self.jwt.as_ref().map(super::Jwt::check)),
+            ("extAuthz", self.ext_authz.as_ref().map(super::ExtAuthz::check)),
+            ("forwarded", self.forwarded.as_ref().map(super::Forwarded::check)),
+        ];
+        parts
+            .into_iter()
+            .flat_map(|(member, violations)| {
+                let violations = violations.into_iter().flatten();
+                violations.map(move |violation| violation.under(member))
+            })
+            .collect()
+    }
 }
 
 impl PolicyTarget {
+    /// Name of the member that says it.
+    pub fn member(&self) -> &'static str {
+        match self {
+            Self::Mesh {} => "mesh",
+            Self::VirtualNode(_) => "virtualNode",
+            Self::VirtualService(_) => "virtualService",
+            Self::Route { .. } => "route",
+            Self::VirtualGateway(_) => "virtualGateway",
+            Self::VirtualNodeIngress(_) => "virtualNodeIngress",
+        }
+    }
+
     /// Key of the resource that the policy applies to.
     pub fn key(&self, mesh: &str) -> Key {
         match self {
             Self::Mesh {} => Key::mesh(mesh),
-            Self::VirtualNode(name) => Key::in_mesh(mesh, Kind::VirtualNode, name),
+            Self::VirtualNode(name) | Self::VirtualNodeIngress(name) => Key::in_mesh(mesh, Kind::VirtualNode, name),
             Self::VirtualService(name) => Key::in_mesh(mesh, Kind::VirtualService, name),
             Self::VirtualGateway(name) => Key::in_mesh(mesh, Kind::VirtualGateway, name),
             Self::Route { router, name } => Key::in_parent(mesh, Kind::Route, router, name),
         }
     }
-
-    /// Refuses a target that does not exist.
-    pub fn check<L: Lookup>(&self, lookup: &L, account: &str, mesh: &str) -> Result<(), Refusal<L::Error>> {
-        let mesh_key = Key::mesh(mesh);
-        if lookup.record(&mesh_key).map_err(Refusal::Failed)?.is_none() {
-            return Err(crate::validate::not_found(account, &mesh_key).into());
-        }
-        let key = self.key(mesh);
-        if lookup.record(&key).map_err(Refusal::Failed)?.is_none() {
-            let text = format!(
-                "{} with name {} is missing (target.{})",
-                key.kind,
-                key.name,
-                key.kind.wire_name()
-            );
-            return Err(Rejection::Missing(text).into());
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::policy::Policy;
-
-    fn found(policy: Value) -> Vec<String> {
-        check(&policy).iter().map(ToString::to_string).collect()
-    }
-
-    #[test]
-    fn takes_a_policy_with_everything() {
-        let policy = json!({
-            "name": "p", "mesh": "m",
-            "target": {"route": {"router": "r", "name": "t"}},
-            "spec": {
-                "canary": {"sticky": {"sourceAddress": {}}, "override": {"header": "x-canary"}},
-                "retry": {"enabled": true, "nonIdempotent": "retry",
-                          "budget": {"ratio": 0.2, "minPerSecond": 3, "windowSeconds": 10}},
-                "observability": {"enabled": true, "responseHeaders": false, "traceContext": true}
-            }
-        });
-        assert_eq!(found(policy.clone()), Vec::<String>::new());
-        let typed: Policy = serde_json::from_value(policy.clone()).expect("what the check takes can be read");
-        assert_eq!(serde_json::to_value(typed).expect("JSON"), policy);
-    }
-
-    #[test]
-    fn reads_every_target_that_the_check_takes() {
-        for target in [
-            json!({"mesh": {}}),
-            json!({"virtualNode": "n"}),
-            json!({"virtualService": "s"}),
-            json!({"virtualGateway": "g"}),
-        ] {
-            let policy = json!({"name": "p", "mesh": "m", "target": target, "spec": {}});
-            assert_eq!(found(policy.clone()), Vec::<String>::new());
-            let typed: Policy = serde_json::from_value(policy.clone()).expect("what the check takes can be read");
-            assert_eq!(serde_json::to_value(typed).expect("JSON"), policy);
-        }
-    }
-
-    #[test]
-    fn refuses_what_no_policy_has_with_its_path() {
-        let policy = json!({
-            "target": {"virtualNode": "n", "mesh": {}},
-            "spec": {
-                "canary": {"sticky": {"header": "x user"}, "colour": 1},
-                "retry": {"budget": {"ratio": 1.5, "windowSeconds": 0}}
-            }
-        });
-        assert_eq!(
-            found(policy),
-            [
-                "spec.canary.colour: is not a member of CanarySettings",
-                "spec.canary.sticky.header: must match ^[!#$%&'*+.^_`|~0-9A-Za-z-]+$, is \"x user\"",
-                "spec.retry.budget.ratio: must be at most 1, is 1.5",
-                "spec.retry.budget.windowSeconds: must be at least 1, is 0",
-                "target: must have exactly one of mesh, virtualNode, virtualService, route, virtualGateway, has mesh \
-                 and virtualNode",
-            ]
-        );
-    }
-}
+mod tests;

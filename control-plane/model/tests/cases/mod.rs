@@ -48,6 +48,7 @@ pub fn exemplar(shape: &Shape) -> Value {
         Type::Float { min, .. } => (*min).into(),
         Type::Boolean => true.into(),
         Type::Timestamp => 0.5.into(),
+        Type::Any => Value::Null,
     }
 }
 
@@ -76,6 +77,7 @@ pub fn cases(shape: &Shape) -> Vec<Case> {
             Type::String { .. } | Type::Enum(_) => value.is_string(),
             Type::Integer { .. } | Type::Float { .. } | Type::Timestamp => value.is_number(),
             Type::Boolean => value.is_boolean(),
+            Type::Any => true,
         };
         if !fits {
             cases.push(Case::wrong(value));
@@ -124,6 +126,7 @@ fn of_type(shape: &Shape) -> Vec<Case> {
             cases.push(Case::wrong(max.checked_add(1).map_or(json!(u64::MAX), Value::from)));
             cases
         }
+        Type::Any => vec![Case::right(Value::Null)],
         Type::Float { min, max } => vec![
             Case::right((*min).into()),
             Case::right((*max).into()),

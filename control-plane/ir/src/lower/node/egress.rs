@@ -7,6 +7,7 @@ use ferromesh_model::resource::{
 };
 
 use crate::cluster::{ClusterId, Discovery, UpstreamProtocol};
+use crate::guard::Guards;
 use crate::listener::{AccessLog, Chain, Direction, Listener, Network, Tcp, EGRESS_PORT};
 use crate::lower::{gateway, port, Lowering};
 use crate::matcher::{Match, PathMatch};
@@ -233,8 +234,10 @@ impl Lowering<'_> {
                     timeout: std::time::Duration::ZERO,
                     idle_timeout: None,
                     retry: None,
+                    mirror: None,
                 }),
                 policy: None,
+                guards: Guards::default(),
             }],
         }
     }
