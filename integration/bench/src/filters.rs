@@ -1,24 +1,27 @@
-//! `bench filters`: Envoy's CPU per request, as a ratio of the same work done natively.
+//! `bench filters`: Envoy's CPU per request and its latency, as ratios of the same work done natively.
 //!
 //! Absolute figures of two runs on a shared machine cannot be compared, so nothing is measured alone: in each
 //! round a base Envoy (`native`) and a variant run at the same time, on the same core, each under its own load
-//! of the same rate, and their CPU per request is divided. Rounds of all cases alternate, both Envoys of
+//! of the same rate, and what they took is divided. Rounds of all cases alternate, both Envoys of
 //! a round are fresh (a process can be a few per cent slower than its twin for as long as it lives), and the
 //! median of the rounds counts. The case `control` compares `native` with itself: what it is off from 1 is noise.
+//!
+//! `native` is weights, retries and a response header; `native-full` adds what else `core` does (budget, trace
+//! context, metrics by target and status) and is interleaved with the others, so that each is divided by it as well.
+//! `floor-empty` and `floor-calls` are what Envoy's Wasm host takes for itself, whatever the filter does.
 
 mod case;
+mod figure;
+mod round;
 
-use std::{path::PathBuf, time::Duration};
+use std::path::{Path, PathBuf};
 
 use anyhow::{ensure, Context, Result};
-use ferromesh_integration::{load::Load, rig::Envoy, stats};
-use serde::Serialize;
 
 use crate::cpu;
 use case::Case;
-
-/// How often a round is tried on a machine that has other things to do.
-const REPEATS: usize = 5;
+use figure::{Figure, Pairs};
+use round::{start, Rounds};
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -39,33 +42,6 @@ pub struct Options {
     json: Option<PathBuf>,
 }
 
-/// One line of the JSON file.
-#[derive(Serialize)]
-struct Figure {
-    case: &'static str,
-    metric: &'static str,
-    ratio: f64,
-    min: f64,
-    max: f64,
-}
-
-impl Figure {
-    fn of(case: &'static str, mut ratios: Vec<f64>) -> Self {
-        let median = stats::median(&mut ratios);
-        Self {
-            case,
-            metric: "cpu_per_request",
-            ratio: rounded(median),
-            min: rounded(ratios.first().copied().unwrap_or_default()),
-            max: rounded(ratios.last().copied().unwrap_or_default()),
-        }
-    }
-}
-
-fn rounded(ratio: f64) -> f64 {
-    (ratio * 1000.0).round() / 1000.0
-}
-
 pub fn run(options: &Options) -> Result<()> {
     ensure!(
         options.rounds > 0 && options.seconds > 0.0 && options.rate > 0.0,
@@ -77,16 +53,14 @@ pub fn run(options: &Options) -> Result<()> {
         Some((_, driver)) => cpu::stay_on(driver)?,
         None => println!("one core only: Envoys, load and target share it, expect noise"),
     }
+    let floors = tempfile::Builder::new().prefix("ferromesh-bench-").tempdir()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let figures = runtime.block_on(measure(options, cores))?;
-    println!("\nEnvoy CPU per request, 1.00 = native (weighted clusters, retry policy, one header)");
-    println!("{:<14} {:>6}   min–max", "case", "ratio");
-    for figure in &figures {
-        let Figure {
-            case, ratio, min, max, ..
-        } = figure;
-        println!("{case:<14} {ratio:>6.2}   [{min:.2}–{max:.2}]");
-    }
+    let figures = runtime.block_on(measure(options, cores, floors.path()))?;
+    println!(
+        "\nmedian of {} rounds [min–max], 1 = native (weighted clusters, retry policy, one header), {} requests/s",
+        options.rounds, options.rate
+    );
+    println!("{}", figure::table(&figures));
     if let Some(file) = &options.json {
         std::fs::write(file, serde_json::to_string_pretty(&figures)? + "\n")
             .with_context(|| file.display().to_string())?;
@@ -94,108 +68,37 @@ pub fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-async fn measure(options: &Options, cores: Option<(usize, usize)>) -> Result<Vec<Figure>> {
+async fn measure(options: &Options, cores: Option<(usize, usize)>, floors: &Path) -> Result<Vec<Figure>> {
     let cases = match options.cases.as_slice() {
         [] => Case::ALL.to_vec(),
         chosen => chosen.to_vec(),
     };
     let target = start(&case::target(), cores.map(|(_, driver)| driver)).await?;
     let address = target.admin().listener("target").await?;
-    let bench = Bench {
+    let rounds = Rounds {
         options,
         core: cores.map(|(measured, _)| measured),
-        native: Case::Control.configuration(&address)?,
+        native: Case::Control.configuration(&address, floors)?,
     };
-    let mut ratios = vec![Vec::new(); cases.len()];
-    let mut native = Vec::new();
+    let mut measured: Vec<(Case, Pairs)> = cases.into_iter().map(|case| (case, Vec::new())).collect();
     for round in 1..=options.rounds {
-        for (case, ratios) in cases.iter().zip(&mut ratios) {
-            let (base, variant) = bench
-                .round(&case.configuration(&address)?)
+        for (case, pairs) in &mut measured {
+            let name = case.name();
+            let configuration = case.configuration(&address, floors)?;
+            let (base, variant) = rounds
+                .run(&configuration)
                 .await
-                .with_context(|| format!("case {}", case.name()))?;
-            native.push(base);
-            ratios.push(variant / base);
+                .with_context(|| format!("case {name}"))?;
             println!(
-                "round {round} {:<14} {variant:>6.1} µs against {base:>6.1} µs: {:.3}",
-                case.name(),
-                variant / base
+                "round {round} {name:<14} CPU {:>6.1} µs against {:>6.1} µs: {:.3}; p99 {:>5.0} µs against {:>5.0} µs",
+                variant.cpu,
+                base.cpu,
+                variant.cpu / base.cpu,
+                variant.p99,
+                base.p99,
             );
+            pairs.push((base, variant));
         }
     }
-    // How far the base's own figures lie apart: absolute, so wider than any ratio's spread.
-    let middle = stats::median(&mut native);
-    let mut figures = vec![Figure::of("native", native.iter().map(|base| base / middle).collect())];
-    figures.extend(
-        cases
-            .iter()
-            .zip(ratios)
-            .map(|(case, ratios)| Figure::of(case.name(), ratios)),
-    );
-    Ok(figures)
-}
-
-struct Bench<'a> {
-    options: &'a Options,
-    core: Option<usize>,
-    native: String,
-}
-
-impl Bench<'_> {
-    /// One round: microseconds of CPU per request of the base and of the variant.
-    async fn round(&self, variant: &str) -> Result<(f64, f64)> {
-        for _ in 0..REPEATS {
-            if let (Some(base), Some(variant)) = self.pair(variant).await? {
-                return Ok((base, variant));
-            }
-            println!("the machine was too busy to send the load: the round is repeated");
-        }
-        anyhow::bail!(
-            "{} requests per second to each of two Envoys could not be sent: lower --rate",
-            self.options.rate
-        )
-    }
-
-    async fn pair(&self, variant: &str) -> Result<(Option<f64>, Option<f64>)> {
-        let base = start(&self.native, self.core).await?;
-        let variant = start(variant, self.core).await?;
-        // Connections, lazily made state and V8's compiler tiers settle before the clock starts.
-        let warm_up = Duration::from_secs_f64(self.options.seconds.min(1.5));
-        tokio::try_join!(self.load(&base, warm_up), self.load(&variant, warm_up))?;
-        let length = Duration::from_secs_f64(self.options.seconds);
-        tokio::try_join!(self.load(&base, length), self.load(&variant, length))
-    }
-
-    /// Microseconds of CPU per request under load; `None` when the load could not be sent as asked for.
-    async fn load(&self, envoy: &Envoy, length: Duration) -> Result<Option<f64>> {
-        let address = envoy.admin().listener("case").await?;
-        let before = cpu::time(envoy.id())?;
-        let load = Load::to(format!("http://{address}/"))
-            .connections(16)
-            .per_second(self.options.rate)
-            .start()
-            .await?;
-        tokio::time::sleep(length).await;
-        let report = load.stop().await;
-        let spent = cpu::time(envoy.id())? - before;
-        if let Some(failure) = report.failures().next() {
-            anyhow::bail!(
-                "{} of {} requests failed, so the figures say nothing; first: {:?}; Envoy: {}",
-                report.failures().count(),
-                report.len(),
-                failure.outcome,
-                envoy.log()
-            );
-        }
-        let due = self.options.rate * length.as_secs_f64();
-        let sent = report.len() as f64;
-        Ok((sent >= 0.9 * due).then(|| spent.as_secs_f64() * 1e6 / sent))
-    }
-}
-
-async fn start(configuration: &str, core: Option<usize>) -> Result<Envoy> {
-    match core {
-        Some(core) => Envoy::start_on_core(configuration, core).await,
-        None => Envoy::start(configuration).await,
-    }
+    Ok(figure::figures(&measured))
 }
