@@ -21,8 +21,17 @@
 //! # }
 //! ```
 
+pub mod bed;
+pub mod client;
+pub mod flood;
+pub mod hostile;
 pub mod load;
 pub mod rig;
+pub mod scale;
 pub mod stats;
+pub mod trap_door;
 pub mod two_colours;
 pub mod upstream;
+pub mod wire;
+
+pub use scale::full;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ferromesh_integration::{
-    load::Load,
+    load::{Load, Report},
     rig::{eventually, paths, Envoy, PATIENCE},
     upstream::{Faults, Upstream},
 };
@@ -34,7 +34,7 @@ async fn start(name: &str) -> Sample {
         ("port_value: 10001", format!("port_value: {}", blue.port())),
         ("port_value: 10002", format!("port_value: {}", green.port())),
     ] {
-        // Only `retry.yaml` does without a second upstream.
+        // Most do without a second upstream.
         assert!(
             text.contains(from) || from.ends_with("10002"),
             "{name} no longer says '{from}'"
@@ -168,4 +168,69 @@ async fn counted(sample: &Sample, requests: u64) {
     )
     .await
     .expect("all requests counted");
+}
+
+/// How many requests were answered with a status.
+fn answered(report: &Report, status: u16) -> usize {
+    report.statuses().get(&status).copied().unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rate_limit_sample_gives_each_user_their_own_limit() {
+    let sample = start("rate-limit.yaml").await;
+    let load = |user: &str| Load::to(&sample.url).noting("ratelimit-policy").header("x-user", user);
+    let ada = load("ada").send(200).await.expect("load");
+    let admitted = answered(&ada, 200);
+    // The burst, and 20 for each second that the load took.
+    assert!((40..200).contains(&admitted), "{admitted} of 200 were admitted");
+    assert_eq!(admitted + answered(&ada, 429), 200);
+    assert!(!ada.notes().is_empty(), "the limit is not told");
+    let bob = load("bob").send(20).await.expect("load");
+    assert_eq!(answered(&bob, 200), 20, "one user's limit is another's");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_circuit_breaker_sample_spares_an_upstream_that_fails_and_comes_back() {
+    let sample = start("circuit-breaker.yaml").await;
+    sample.blue.inject(Faults {
+        percent: 100.0,
+        status: 500,
+        ..Faults::default()
+    });
+    let failing = Load::to(&sample.url).send(200).await.expect("load");
+    let (failed, refused) = (answered(&failing, 500), answered(&failing, 503));
+    assert_eq!(failed + refused, 200);
+    assert_eq!(sample.blue.counts().requests, failed as u64);
+    assert!(refused > 0, "all requests reached the upstream");
+    sample.blue.inject(Faults::default());
+    eventually("the upstream gets requests again", PATIENCE, async || {
+        let report = Load::to(&sample.url).send(1).await.ok()?;
+        (answered(&report, 200) == 1).then_some(())
+    })
+    .await
+    .expect("recovery");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fault_sample_hurts_marked_requests_only() {
+    let sample = start("fault.yaml").await;
+    let spared = Load::to(&sample.url).send(200).await.expect("load");
+    spared.assert_no_failures("requests without the mark");
+    let load = Load::to(&sample.url).header("x-chaos", "on");
+    let marked = load.send(200).await.expect("load");
+    let aborted = answered(&marked, 503);
+    // Half, five standard deviations either way.
+    assert!((65..=135).contains(&aborted), "{aborted} of 200");
+    assert_eq!(aborted + answered(&marked, 200), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_headers_sample_tells_both_sides() {
+    let sample = start("headers.yaml").await;
+    let load = Load::to(&sample.url).noting("x-served-by").header("x-debug", "1");
+    let report = load.send(10).await.expect("load");
+    assert_eq!(report.notes().get("demo/all"), Some(&10));
+    let request = sample.blue.seen().pop().expect("a request");
+    assert_eq!(request.header("x-client"), Some("127.0.0.1"));
+    assert_eq!(request.header("x-debug"), None);
 }

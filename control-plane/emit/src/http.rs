@@ -1,6 +1,6 @@
 //! Connection managers.
 
-use envoy_types::pb::envoy::config::core::v3::ExtensionConfigSource;
+use envoy_types::pb::envoy::config::core::v3::{ExtensionConfigSource, TypedExtensionConfig};
 use envoy_types::pb::envoy::config::listener::v3::{filter, Filter};
 use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
 use envoy_types::pb::envoy::extensions::filters::http::wasm::v3::Wasm;
@@ -10,6 +10,7 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
     http_filter, HttpConnectionManager, HttpFilter, Rds,
 };
+use envoy_types::pb::envoy::extensions::http::original_ip_detection::custom_header::v3::CustomHeaderConfig;
 use ferromesh_ir::listener::{ClientAddress, Http};
 use ferromesh_ir::Proxy;
 use prost::Name;
@@ -62,6 +63,7 @@ fn manager(proxy: &Proxy, http: &Http, with_filter: bool) -> HttpConnectionManag
         xff_num_trusted_hops: http.trusted_hops,
         forward_client_cert_details: forwarded::forward(&http.client_certificate).into(),
         set_current_client_cert_details: forwarded::details(&http.client_certificate),
+        original_ip_detection_extensions: connections_address(http).into_iter().collect(),
         // No address makes a request an internal one, whose `x-envoy-*` headers would count.
         internal_address_config: Some(InternalAddressConfig::default()),
         // App Mesh's gateways kept the client's request id; with the remote address in use Envoy would replace it.
@@ -101,4 +103,18 @@ fn router() -> HttpFilter {
         config_type: Some(http_filter::ConfigType::TypedConfig(pack::any(&Router::default()))),
         ..HttpFilter::default()
     }
+}
+
+/// Has the source of a request be its connection's peer. Without it Envoy takes the address of a listener that passes
+/// `x-forwarded-for` on from that header, which the client writes: rate limits and sticky choices by source would be its
+/// own to choose. The header named here never arrives, because it is removed first.
+fn connections_address(http: &Http) -> Option<TypedExtensionConfig> {
+    let passes_on = http.client_address == ClientAddress::PassOn && http.trusted_hops == 0;
+    passes_on.then(|| TypedExtensionConfig {
+        name: "envoy.http.original_ip_detection.custom_header".into(),
+        typed_config: Some(pack::any(&CustomHeaderConfig {
+            header_name: "x-ferromesh-source".into(),
+            ..CustomHeaderConfig::default()
+        })),
+    })
 }

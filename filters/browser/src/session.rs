@@ -172,7 +172,7 @@ mod tests {
         let refused = Session::try_new("lua", 1, Millis(0)).unwrap_err();
         assert_eq!(
             refused,
-            r#"module "lua" is not one of canary, retry, observability, mesh"#
+            r#"module "lua" is not one of canary, retry, observability, rate-limit, circuit-breaker, fault, headers, mesh"#
         );
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::breaker::Token;
 use crate::canary::{ChosenBy, CookieId};
 use crate::fault::Abort;
+use crate::headers::Rendered;
 use crate::observability::{Events, ResponseClass};
 use crate::plugin::Route;
 use crate::rate_limit::Told;
@@ -38,6 +39,8 @@ pub struct Exchange {
     cookie: Option<CookieId>,
     grant: Option<Grant>,
     told: Option<Told>,
+    /// What the response will tell of the request.
+    kept: Option<Box<Rendered>>,
     abort: Option<Abort>,
     /// What the target's breaker gave this request to be recorded with.
     admitted: Option<Token>,

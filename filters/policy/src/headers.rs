@@ -8,7 +8,7 @@ pub(crate) mod name;
 mod template;
 
 pub use config::{Config, Field, Operation};
-pub use template::{Scope, VARIABLES};
+pub use template::{Kept, Scope, VARIABLES};
 
 use crate::{View, Violation, Write};
 use template::Template;
@@ -18,6 +18,8 @@ use template::Template;
 pub struct Policy {
     request: Vec<Compiled>,
     response: Vec<Compiled>,
+    /// Variables of the request that responses tell.
+    kept: Vec<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +42,16 @@ pub struct Rendered {
     ends: Vec<usize>,
 }
 
+impl Rendered {
+    fn value(&self, index: usize) -> Option<&[u8]> {
+        let start = match index.checked_sub(1) {
+            Some(before) => *self.ends.get(before)?,
+            None => 0,
+        };
+        self.bytes.get(start..*self.ends.get(index)?)
+    }
+}
+
 impl Policy {
     /// Compiles.
     ///
@@ -56,7 +68,18 @@ impl Policy {
             ));
         }
         if found.is_empty() {
-            Ok(Self { request, response })
+            let mut kept: Vec<usize> = response
+                .iter()
+                .filter_map(Compiled::template)
+                .flat_map(Template::of_request)
+                .collect();
+            kept.sort_unstable();
+            kept.dedup();
+            Ok(Self {
+                request,
+                response,
+                kept,
+            })
         } else {
             Err(found)
         }
@@ -66,6 +89,33 @@ impl Policy {
     #[must_use]
     pub fn request(&self) -> Operations<'_> {
         Operations(&self.request)
+    }
+
+    /// What the response will tell of the request; `None`: nothing, which costs nothing.
+    pub(crate) fn keep<V: View>(&self, view: &V) -> Option<Box<Rendered>> {
+        if self.kept.is_empty() {
+            return None;
+        }
+        let mut kept = Box::<Rendered>::default();
+        for variable in &self.kept {
+            template::render(
+                *variable,
+                template::Phase::Request,
+                view,
+                &Scope::default(),
+                &mut kept.bytes,
+            );
+            kept.ends.push(kept.bytes.len());
+        }
+        Some(kept)
+    }
+
+    /// What was [kept](Self::keep), for the scope of the response.
+    pub(crate) fn kept<'a>(&'a self, values: Option<&'a Rendered>) -> Kept<'a> {
+        Kept {
+            variables: &self.kept,
+            values,
+        }
     }
 
     /// Whether a response tells attempts, which must be read for it.

@@ -57,7 +57,9 @@ impl Features {
     pub fn of(self, policy: RoutePolicy) -> RoutePolicy {
         RoutePolicy {
             // A breaker moves requests to the targets that admit them: that is the canary's choice.
-            canary: policy.canary.filter(|_| self.has(Self::CANARY)),
+            canary: policy
+                .canary
+                .filter(|_| self.has(Self::CANARY) || (self.has(Self::CIRCUIT_BREAKER) && policy.breaker.is_some())),
             retry: policy.retry.filter(|_| self.has(Self::RETRY)),
             observability: policy.observability.filter(|_| self.has(Self::OBSERVABILITY)),
             rate_limit: policy.rate_limit.filter(|_| self.has(Self::RATE_LIMIT)),

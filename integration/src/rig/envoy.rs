@@ -103,7 +103,12 @@ impl Envoy {
     /// Starts Envoy with one worker and a YAML or JSON configuration whose admin interface is on 127.0.0.1
     /// port 0, and waits until it is live.
     pub async fn start(configuration: &str) -> Result<Self> {
-        Self::launch(configuration, Command::new(paths::envoy()?)).await
+        Self::start_with_workers(configuration, 1).await
+    }
+
+    /// As [`Envoy::start`], with so many workers.
+    pub async fn start_with_workers(configuration: &str, workers: usize) -> Result<Self> {
+        Self::launch(configuration, Command::new(paths::envoy()?), workers).await
     }
 
     /// As [`Envoy::start`], on one processor core.
@@ -111,10 +116,10 @@ impl Envoy {
         // Before Envoy starts its threads, so that they inherit it.
         let mut command = Command::new("taskset");
         command.args(["--cpu-list", &core.to_string()]).arg(paths::envoy()?);
-        Self::launch(configuration, command).await
+        Self::launch(configuration, command, 1).await
     }
 
-    async fn launch(configuration: &str, mut command: Command) -> Result<Self> {
+    async fn launch(configuration: &str, mut command: Command, workers: usize) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("ferromesh-envoy-").tempdir()?;
         let file = dir.path().join("envoy.yaml");
         std::fs::write(&file, configuration)?;
@@ -124,7 +129,14 @@ impl Envoy {
             .arg(&file)
             .arg("--admin-address-path")
             .arg(&address)
-            .args(["--disable-hot-restart", "-l", "warning", "--concurrency", "1"]);
+            .args([
+                "--disable-hot-restart",
+                "-l",
+                "warning",
+                "--file-flush-interval-msec",
+                "100",
+            ])
+            .args(["--concurrency", &workers.to_string()]);
         Marker::new().put_on(&mut command);
         let process = Process::spawn("envoy", command, dir.path())?;
         let live = eventually("Envoy is live", PATIENCE, async || {

@@ -13,14 +13,11 @@ use executor::StockEnvoy;
 use ferromesh_integration::rig::paths;
 use ferromesh_policy::vectors::{self, Metric, Vector};
 
-/// The modules, each with its folder of vectors.
-const MODULES: [&str; 4] = ["canary", "retry", "observability", "mesh"];
-
 #[test]
 fn the_vectors_marked_for_envoy_hold_in_stock_envoy() {
     let mut run = 0;
     let mut misses = Vec::new();
-    for module in MODULES {
+    for (module, _) in vectors::MODULES {
         let wasm = paths::module(module).expect("a built module");
         for file in files(module) {
             let vector = read(&file);

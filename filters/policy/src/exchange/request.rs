@@ -6,7 +6,7 @@ use crate::breaker::Admission;
 use crate::canary::{Admitting, Conditions};
 use crate::effects::{Flow, Reply};
 use crate::fault::{Abort, Fault};
-use crate::headers::{Rendered, Scope};
+use crate::headers::{Kept, Rendered, Scope};
 use crate::observability::{request_id, Event};
 use crate::plugin::{Plugin, Route};
 use crate::rate_limit::{Denial, Shared, Verdict};
@@ -127,6 +127,7 @@ impl Exchange {
             }
         }
         observe(route, &mut vm.draws, host, now, &mut effects);
+        self.kept = policy.headers.as_ref().and_then(|headers| headers.keep(host));
         if let Some(headers) = policy.headers.as_ref().map(crate::headers::Policy::request) {
             let scope = scope(route, self.target, None);
             let rendered: &'e mut Rendered = &mut vm.rendered;
@@ -164,6 +165,7 @@ pub(super) fn scope(route: &Route, target: Option<usize>, attempts: Option<u32>)
         route: &policy.labels.route,
         target: target.and_then(|index| policy.targets.get(index)).map(String::as_str),
         attempts,
+        kept: Kept::default(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The response's part: what came of the request, and what is told of it.
 
 use crate::effects::Answered;
-use crate::headers::Rendered;
+use crate::headers::{Rendered, Scope};
 use crate::observability::{ResponseClass, ServerTiming};
 use crate::{Decimal, Property, ResponseEffects, View, Vm};
 
@@ -40,10 +40,14 @@ impl Exchange {
         effects.limit = limit.and_then(|(limit, told)| limit.fields(told));
         let cookie = policy.canary.as_ref().zip(self.cookie);
         effects.cookie = cookie.and_then(|(canary, id)| canary.set_cookie(id));
-        if let Some(headers) = policy.headers.as_ref().map(crate::headers::Policy::response) {
+        if let Some(headers) = &policy.headers {
             let rendered: &'e mut Rendered = &mut vm.rendered;
-            headers.render(view, &scope(route, self.target, self.attempts), rendered);
-            effects.headers = Some((headers, rendered));
+            let scope = Scope {
+                kept: headers.kept(self.kept.as_deref()),
+                ..scope(route, self.target, self.attempts)
+            };
+            headers.response().render(view, &scope, rendered);
+            effects.headers = Some((headers.response(), rendered));
         }
         effects
     }

@@ -25,6 +25,8 @@ pub const VARIABLES: [(&str, bool); 14] = [
     ("response.status", true),
 ];
 
+/// The indices of what only the request's headers tell. In Envoy's callbacks of the response they are gone.
+const OF_REQUEST: std::ops::RangeInclusive<usize> = 5..=9;
 /// The index of `response.attempts`.
 const ATTEMPTS: usize = 12;
 
@@ -50,11 +52,29 @@ pub struct Scope<'a> {
     pub target: Option<&'a str>,
     /// Attempts, the first included, where they are known.
     pub attempts: Option<u32>,
+    /// On responses: what was kept of the request.
+    pub kept: Kept<'a>,
+}
+
+/// Values of the request that the response tells, in the order of the policy's list.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Kept<'a> {
+    pub(super) variables: &'a [usize],
+    pub(super) values: Option<&'a super::Rendered>,
+}
+
+impl Kept<'_> {
+    fn value(&self, variable: usize) -> &[u8] {
+        let place = self.variables.iter().position(|kept| *kept == variable);
+        let value = place.and_then(|place| self.values?.value(place));
+        value.unwrap_or_default()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Template {
     pieces: Vec<Piece>,
+    phase: Phase,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -97,7 +117,7 @@ impl Template {
         if !text.is_empty() {
             pieces.push(Piece::Text(text));
         }
-        Ok(Self { pieces })
+        Ok(Self { pieces, phase })
     }
 
     /// The value, where it has no variables.
@@ -106,6 +126,14 @@ impl Template {
             [Piece::Text(text)] => Some(text),
             _ => None,
         }
+    }
+
+    /// The variables that must be kept of the request.
+    pub(super) fn of_request(&self) -> impl Iterator<Item = usize> + '_ {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Variable(index) if OF_REQUEST.contains(index) => Some(*index),
+            _ => None,
+        })
     }
 
     /// Whether it has `{response.attempts}`.
@@ -118,7 +146,7 @@ impl Template {
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => out.extend_from_slice(text),
-                Piece::Variable(index) => render(*index, view, scope, out),
+                Piece::Variable(index) => render(*index, self.phase, view, scope, out),
             }
         }
         out.truncate(most);
@@ -137,14 +165,16 @@ fn variable(name: &str, phase: Phase) -> Result<usize, String> {
     }
 }
 
-fn render<V: View>(variable: usize, view: &V, scope: &Scope<'_>, out: &mut Vec<u8>) {
-    let mut text = |value: Option<&str>| push(out, value.unwrap_or_default().as_bytes());
+pub(super) fn render<V: View>(variable: usize, phase: Phase, view: &V, scope: &Scope<'_>, out: &mut Vec<u8>) {
+    if phase == Phase::Response && OF_REQUEST.contains(&variable) {
+        return push(out, scope.kept.value(variable));
+    }
     match variable {
-        0 => text(Some(scope.mesh)),
-        1 => text(Some(scope.node)),
-        2 => text(Some(scope.virtual_service)),
-        3 => text(Some(scope.route)),
-        4 => text(scope.target),
+        0 => push(out, scope.mesh.as_bytes()),
+        1 => push(out, scope.node.as_bytes()),
+        2 => push(out, scope.virtual_service.as_bytes()),
+        3 => push(out, scope.route.as_bytes()),
+        4 => push(out, scope.target.unwrap_or_default().as_bytes()),
         5 => header(view.request_header("x-request-id"), out),
         6 => header(view.request_header(":authority"), out),
         7 => header(view.request_header(":path"), out),

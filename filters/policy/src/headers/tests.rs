@@ -63,8 +63,20 @@ fn knows_its_variables() {
         route: "r",
         target: Some("blue"),
         attempts: Some(2),
+        kept: Kept::default(),
     };
-    let seen = writes(policy(&json).response(), &view, &scope);
+    let policy = policy(&json);
+    let kept = policy.keep(&view);
+    // What the request's headers told must have been kept: in the response's callbacks they are gone.
+    let view = TestView::default()
+        .header(":status", b"200")
+        .with(Property::SourceAddress, b"10.0.0.7:4711")
+        .with(Property::PeerIdentity, b"spiffe://m/n");
+    let scope = Scope {
+        kept: policy.kept(kept.as_deref()),
+        ..scope
+    };
+    let seen = writes(policy.response(), &view, &scope);
     let expected = "= m|n|v|r|blue|id|color.local|/p|GET|http|10.0.0.7|spiffe://m/n|2|200";
     assert_eq!(seen, [("x-all".to_owned(), expected.to_owned())]);
 }
