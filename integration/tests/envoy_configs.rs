@@ -58,9 +58,16 @@ fn configurations(folder: &Path) -> Vec<PathBuf> {
 /// A template with its places filled in.
 fn filled(file: &Path) -> String {
     let mut text = std::fs::read_to_string(file).expect("a configuration");
-    if text.contains("{{MODULE}}") {
-        let module = paths::module("mesh").expect("a built module");
-        text = text.replace("{{MODULE}}", &module.display().to_string());
+    for (place, name) in [
+        ("{{MODULE}}", "mesh"),
+        ("{{CANARY}}", "canary"),
+        ("{{RETRY}}", "retry"),
+        ("{{OBSERVABILITY}}", "observability"),
+    ] {
+        if text.contains(place) {
+            let module = paths::module(name).expect("a built module");
+            text = text.replace(place, &module.display().to_string());
+        }
     }
     text = text.replace("{{UPSTREAM_PORT}}", "8080");
     assert!(

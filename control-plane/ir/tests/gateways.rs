@@ -172,7 +172,7 @@ fn limits_policies_and_weights_reach_the_filter() {
         route("canary", json!({"match": {"prefix": "/"}, "action": targets})),
         gateway_route("all", json!({"prefix": "/"})),
         ["policy", "p", {"name": "p", "mesh": "m", "target": {"virtualService": "s.local"},
-            "spec": {"canary": {"sticky": {"header": "x-user"}}, "retry": {"nonIdempotent": "retry", "budget": {"ratio": 0.5}}}}],
+            "spec": {"canary": {"sticky": {"header": "x-user"}}, "retry": {"nonIdempotent": "retry", "budget": {"mode": "native", "ratio": 0.5}}}}],
         ["policy", "q", {"name": "q", "mesh": "m", "target": {"mesh": {}},
             "spec": {"canary": {"sticky": {"cookie": "c"}, "override": {"header": "x-c"}}}}],
         ["policy", "other", {"name": "other", "mesh": "m", "target": {"virtualGateway": "h"},
@@ -193,7 +193,7 @@ fn limits_policies_and_weights_reach_the_filter() {
     );
     assert_eq!(forwards[0].1.targets.len(), 3, "Envoy keeps all targets");
     let percent = proxy.clusters[0].retry_budget.map(|budget| budget.percent);
-    assert_eq!(percent, Some(50.0), "Envoy counts unless a policy asks for a window");
+    assert_eq!(percent, Some(50.0), "Envoy counts where a policy asks for it");
 }
 
 #[test]

@@ -93,7 +93,8 @@ fn a_retried_route_has_one_twin_before_it_for_requests_that_are_retried_already(
 #[test]
 fn of_several_native_budgets_for_one_target_the_most_generous_holds() {
     assert_eq!(budget(&front(json!([])), "blue"), Some((20.0, 10)));
-    let of = |ratio: f64| json!([{"virtualService": "a.local"}, {"retry": {"budget": {"ratio": ratio}}}]);
+    let of =
+        |ratio: f64| json!([{"virtualService": "a.local"}, {"retry": {"budget": {"mode": "native", "ratio": ratio}}}]);
     assert_eq!(budget(&front(json!([of(0.29)])), "blue"), Some((29.0, 10)));
     assert_eq!(
         budget(&front(json!([of(0.1)])), "blue"),
@@ -110,12 +111,9 @@ fn a_window_is_the_filters_and_leaves_envoys_budget_at_its_default() {
     let policy = routes(&proxy, "a.local")[1].policy.as_ref().expect("a policy");
     assert!(policy.retry.is_some());
     assert_eq!(budget(&proxy, "blue"), Some((20.0, 10)));
-    assert!(routes(&front(json!([])), "a.local")[1]
-        .policy
-        .as_ref()
-        .expect("a policy")
-        .retry
-        .is_none());
+    let native = front(json!([[{"mesh": {}}, {"retry": {"budget": {"mode": "native"}}}]]));
+    let policy = routes(&native, "a.local")[1].policy.as_ref().expect("a policy");
+    assert!(policy.retry.is_none(), "where Envoy counts, the filter does not");
 }
 
 #[test]

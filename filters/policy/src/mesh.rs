@@ -43,9 +43,14 @@ impl Features {
         self.0 & feature.0 != 0
     }
 
+    /// Whether the module is called when response headers are there.
+    pub(crate) const fn sees_responses(self) -> bool {
+        self.0 & NO_RESPONSES == 0
+    }
+
     /// A part of the policy that this module cannot carry out, because it sees no responses.
     pub(crate) fn misses(self, policy: &RoutePolicy) -> Option<Violation> {
-        if self.0 & NO_RESPONSES == 0 {
+        if self.sees_responses() {
             return None;
         }
         let message = "this module sees no responses; mesh.wasm does";

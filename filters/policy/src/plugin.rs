@@ -48,6 +48,8 @@ pub(crate) struct Route {
 pub(crate) struct Names {
     pub(crate) mesh: String,
     pub(crate) node: String,
+    /// Whether the host tells of responses before the stream ends. Else there was one only if the end shows it.
+    pub(crate) sees_responses: bool,
 }
 
 /// Policies by route name, bounded: a full generation becomes the old one and replaces the old one before.
@@ -107,6 +109,7 @@ impl Plugin {
             names: Rc::new(Names {
                 mesh: config.mesh,
                 node: config.node,
+                sees_responses: features.sees_responses(),
             }),
             reporter: config.reporter,
             features,

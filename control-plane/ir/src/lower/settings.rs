@@ -160,11 +160,10 @@ impl<'a> Settings<'a> {
     /// Who counts retries.
     pub fn budget_mode(&self) -> BudgetMode {
         let budget = self.retry.budget.unwrap_or_default();
-        let has_window = budget.min_per_second.is_some() || budget.window_seconds.is_some();
-        let by_default = if has_window {
-            BudgetMode::Filter
-        } else {
+        let by_default = if budget.min_concurrency.is_some() {
             BudgetMode::Native
+        } else {
+            BudgetMode::Filter
         };
         budget.mode.unwrap_or(by_default)
     }

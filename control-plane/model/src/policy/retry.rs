@@ -67,8 +67,7 @@ pub enum AlongPath {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RetryBudget {
-    /// Who counts. Absent: [`BudgetMode::Filter`] where `minPerSecond` or `windowSeconds` is given, otherwise
-    /// [`BudgetMode::Native`].
+    /// Who counts. Absent: [`BudgetMode::Native`] where `minConcurrency` is given, otherwise [`BudgetMode::Filter`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<BudgetMode>,
     /// Retries for each request, 0 to 1; 0.2 when absent.

@@ -18,7 +18,12 @@ impl Exchange {
         let before = std::mem::replace(&mut self.phase, Phase::Ended);
         match before {
             // Reset or cancelled, or the host tells of responses only here: attempts were made all the same.
-            Phase::Requested => self.read_outcome(view),
+            Phase::Requested => {
+                if self.route.as_deref().is_some_and(|route| !route.names.sees_responses) {
+                    self.read_class(view);
+                }
+                self.read_outcome(view);
+            }
             Phase::Responded => {}
             Phase::New | Phase::Ended => return None,
         }

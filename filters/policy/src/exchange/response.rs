@@ -16,6 +16,7 @@ impl Exchange {
             return effects;
         }
         self.phase = Phase::Responded;
+        self.read_class(view);
         self.read_outcome(view);
         let Some(route) = self.route.as_deref() else {
             return effects;
@@ -52,17 +53,23 @@ impl Exchange {
         effects
     }
 
-    /// Reads what is counted or told of the outcome, and no more.
+    /// Reads the class of the response, where anything depends on it.
+    pub(super) fn read_class<V: View>(&mut self, view: &V) {
+        let Some(route) = self.route.as_deref() else { return };
+        let counts = route.policy.observability.is_some_and(|config| config.metrics);
+        if counts || route.rollback.is_some() || route.breakers.is_some() {
+            let status = view.response_header(":status");
+            self.class = ResponseClass::of_status(status.as_ref().map(AsRef::as_ref).unwrap_or_default());
+        }
+    }
+
+    /// Reads what is counted or told of the outcome besides its class, and no more.
     pub(super) fn read_outcome<V: View>(&mut self, view: &V) {
         let Some(route) = self.route.as_deref() else { return };
         let policy = &route.policy;
         let config = policy.observability;
         let counts = config.is_some_and(|config| config.metrics);
         let tells = config.is_some_and(|config| config.response_headers || config.access_log);
-        if counts || route.rollback.is_some() || route.breakers.is_some() {
-            let status = view.response_header(":status");
-            self.class = ResponseClass::of_status(status.as_ref().map(AsRef::as_ref).unwrap_or_default());
-        }
         let is_told = config.is_some_and(|config| config.reads_attempts(policy.is_retried));
         if is_told || self.grant.is_some() || policy.headers.as_ref().is_some_and(|headers| headers.tells_attempts()) {
             self.attempts = attempts(view);
