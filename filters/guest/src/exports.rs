@@ -51,8 +51,8 @@ pub fn on_configure(context: u32, size: usize) -> bool {
 }
 
 /// `proxy_on_tick`.
-pub fn on_tick(_: u32) {
-    run(|worker, host| worker.on_tick(host));
+pub fn on_tick(context: u32) {
+    run(|worker, host| worker.on_tick(host, context));
 }
 
 /// `proxy_on_request_headers`.

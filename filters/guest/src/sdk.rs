@@ -51,7 +51,7 @@ impl RootContext for Root {
     }
 
     fn on_tick(&mut self) {
-        run(|worker| worker.on_tick(&Hostcalls));
+        run(|worker| worker.on_tick(&Hostcalls, self.id));
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {

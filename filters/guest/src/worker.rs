@@ -37,7 +37,8 @@ pub struct Worker {
     unix_offset: Duration,
     flush_period: Duration,
     flushed: Duration,
-    tick_period: Duration,
+    /// The tick period of each plugin: every root context has a timer of its own.
+    ticks: Vec<(u32, Duration)>,
     /// A reply's headers in the ABI's form.
     pairs: Vec<u8>,
 }
@@ -70,7 +71,7 @@ impl Worker {
             unix_offset: Duration::ZERO,
             flush_period: Duration::ZERO,
             flushed: Duration::ZERO,
-            tick_period: Duration::ZERO,
+            ticks: Vec::new(),
             pairs: Vec::new(),
         }
     }
@@ -119,7 +120,8 @@ impl Worker {
         match Plugin::configure(&json, self.features, vm) {
             Ok(plugin) => {
                 self.flush_period = plugin.flush_period();
-                self.tick_period = self.flush_period;
+                self.ticks.retain(|(id, _)| *id != context);
+                self.ticks.push((context, self.flush_period));
                 if let Err(status) = host.set_tick_period(self.flush_period) {
                     log(
                         host,
@@ -166,7 +168,7 @@ impl Worker {
         if !self.delays.hold(context, now.monotonic.saturating_add(delay)) {
             return Action::Continue;
         }
-        self.set_tick_period(host, now.monotonic);
+        self.set_tick_period(host, root, now.monotonic);
         Action::Pause
     }
 
@@ -208,11 +210,12 @@ impl Worker {
         if self.plugins.iter().any(|(id, _)| *id == context) {
             self.flush(host);
             self.plugins.retain(|(id, _)| *id != context);
+            self.ticks.retain(|(id, _)| *id != context);
         }
     }
 
-    /// The time for counters and samples to be written, and for delayed streams to go on.
-    pub fn on_tick(&mut self, host: &impl Host) {
+    /// A plugin's tick: the time for counters and samples to be written, and for delayed streams to go on.
+    pub fn on_tick(&mut self, host: &impl Host, context: u32) {
         let now = self.set_clock(host);
         while let Some(context) = self.delays.due(now) {
             if host.enter(context).is_err() {
@@ -237,7 +240,7 @@ impl Worker {
             self.flush(host);
         }
         self.flushed = if is_due { now } else { self.flushed };
-        self.set_tick_period(host, now);
+        self.set_tick_period(host, context, now);
     }
 
     fn flush(&mut self, host: &impl Host) {
@@ -247,13 +250,16 @@ impl Worker {
     }
 
     /// Ticks come for counters, and sooner where a stream waits for less.
-    fn set_tick_period(&mut self, host: &impl Host, now: Duration) {
+    fn set_tick_period(&mut self, host: &impl Host, root: u32, now: Duration) {
         let wanted = match self.delays.next() {
             Some(next) => next.saturating_sub(now).max(SHORTEST_TICK).min(self.flush_period),
             None => self.flush_period,
         };
-        if wanted != self.tick_period && host.set_tick_period(wanted).is_ok() {
-            self.tick_period = wanted;
+        let Some((_, period)) = self.ticks.iter_mut().find(|(id, _)| *id == root) else {
+            return;
+        };
+        if wanted != *period && host.set_tick_period(wanted).is_ok() {
+            *period = wanted;
         }
     }
 }

@@ -285,7 +285,7 @@ fn allocations((name, members, headers): &Feature, by_route: bool) -> (u64, u64)
         worker.on_delete(&bench, context);
         let streams = COUNT.get();
         if number % BETWEEN_TICKS == BETWEEN_TICKS - 1 {
-            worker.on_tick(&bench);
+            worker.on_tick(&bench, ROOT);
         }
         if number >= WARM_UP {
             in_streams += streams - before;

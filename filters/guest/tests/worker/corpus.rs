@@ -110,7 +110,7 @@ impl Executor for InMemory {
 
     fn tick(&mut self, at_ms: u64) {
         self.host.now = Duration::from_millis(at_ms);
-        self.worker.on_tick(&self.host);
+        self.worker.on_tick(&self.host, ROOT);
     }
 
     fn metrics(&mut self) -> Vec<(String, Metric)> {

@@ -18,11 +18,11 @@ fn a_delayed_stream_goes_on_after_its_time_and_ticks_come_for_it() {
     assert_eq!(worker.on_request_headers(&host, 2), Action::Pause);
     assert_eq!(host.tick_period.get(), Duration::from_millis(30));
     host.now = Duration::from_millis(29);
-    worker.on_tick(&host);
+    worker.on_tick(&host, ROOT);
     assert!(host.resumed.borrow().is_empty());
     assert_eq!(host.tick_period.get(), Duration::from_millis(1));
     host.now = Duration::from_millis(30);
-    worker.on_tick(&host);
+    worker.on_tick(&host, ROOT);
     assert_eq!(*host.resumed.borrow(), [2]);
     // Back to the period of the counters.
     assert_eq!(host.tick_period.get(), Duration::from_secs(1));
@@ -36,7 +36,7 @@ fn a_stream_is_delayed_first_and_then_aborted() {
     assert_eq!(worker.on_request_headers(&host, 2), Action::Pause);
     assert!(host.replies.borrow().is_empty());
     host.now = Duration::from_millis(6);
-    worker.on_tick(&host);
+    worker.on_tick(&host, ROOT);
     let replies = host.replies.borrow();
     assert_eq!(
         replies
@@ -57,7 +57,7 @@ fn a_stream_that_went_while_it_waited_is_forgotten() {
     worker.on_log(&host, 2);
     worker.on_delete(&host, 2);
     host.now = Duration::from_millis(6);
-    worker.on_tick(&host);
+    worker.on_tick(&host, ROOT);
     assert!(host.resumed.borrow().is_empty());
     assert_eq!(host.entered.get(), 0);
 }
@@ -72,4 +72,23 @@ fn a_host_that_refuses_an_answer_lets_the_request_go_on() {
     worker.on_context_create(3, ROOT);
     host.refuses_replies = Some(Status(2));
     assert_eq!(worker.on_request_headers(&host, 3), Action::Continue);
+}
+
+#[test]
+fn each_plugin_of_a_vm_gets_its_own_ticks_back() {
+    const OTHER: u32 = 9;
+    let mut host = with_route("r#1", &policy(r#"{"delay":{"millis":5}}"#));
+    let mut worker = configured(&host);
+    worker.on_context_create(OTHER, 0);
+    assert!(worker.on_configure(&host, OTHER, host.configuration.len()));
+    worker.on_context_create(2, ROOT);
+    worker.on_request_headers(&host, 2);
+    assert_eq!(host.tick_period.get(), Duration::from_millis(5));
+    // The other plugin's tick comes first and lets the stream go on; its own timer was never changed.
+    host.now = Duration::from_millis(6);
+    worker.on_tick(&host, OTHER);
+    assert_eq!(*host.resumed.borrow(), [2]);
+    assert_eq!(host.tick_period.get(), Duration::from_millis(5));
+    worker.on_tick(&host, ROOT);
+    assert_eq!(host.tick_period.get(), Duration::from_secs(1));
 }

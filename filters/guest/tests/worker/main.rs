@@ -175,7 +175,7 @@ fn policies_stay_bounded_when_route_names_come_and_go() {
     worker.on_context_create(6_000, ROOT);
     worker.on_request_headers(&host, 6_000);
     assert!(!host.take_calls().0.iter().any(|read| read.ends_with("policy")));
-    worker.on_tick(&host);
+    worker.on_tick(&host, ROOT);
     assert!(host.metrics.borrow().len() <= 4 * (MAX_SERIES + 6));
 }
 
@@ -222,11 +222,11 @@ fn every_status_of_the_host_is_a_value() {
         let mut worker = configured(&host);
         host.status = Some(Status(status));
         stream(&mut worker, &host, 2);
-        worker.on_tick(&host);
+        worker.on_tick(&host, ROOT);
         assert!(!worker.on_configure(&host, ROOT, 0), "no configuration could be read");
         host.status = None;
         stream(&mut worker, &host, 3);
-        worker.on_tick(&host);
+        worker.on_tick(&host, ROOT);
         worker.on_delete(&host, ROOT);
     }
 }
@@ -304,7 +304,7 @@ proptest! {
                 Call::Response(context) => worker.on_response_headers(&host, context),
                 Call::Log(context) => worker.on_log(&host, context),
                 Call::Delete(context) => worker.on_delete(&host, context),
-                Call::Tick => worker.on_tick(&host),
+                Call::Tick => worker.on_tick(&host, ROOT),
                 Call::Wait(millis) => host.now += Duration::from_millis(millis),
                 Call::Fail(fails) => host.status = fails.then_some(Status(1)),
                 Call::Route(which) => {
