@@ -6,23 +6,33 @@
 //! (this crate's tests, which are what continuous integration runs). Nothing else differs between the two.
 
 mod canary;
+mod circuit_breaker;
 mod configuration;
+mod fault;
+mod headers;
 mod memory;
 mod mesh;
 mod observability;
 mod play;
+mod policies;
+mod rate_limit;
 mod retry;
+pub mod tally;
 
 /// A target: its name and what it does with one input.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 10] = [
     ("plugin", configuration::plugin),
     ("route-policy", configuration::route_policy),
     ("canary", canary::requests),
     ("retry", retry::requests),
     ("observability", observability::requests),
+    ("rate-limit", rate_limit::requests),
+    ("circuit-breaker", circuit_breaker::requests),
+    ("fault", fault::requests),
+    ("headers", headers::requests),
     ("mesh", mesh::requests),
 ];
 

@@ -101,7 +101,7 @@ fn budget(mut play: Play<'_>) {
         policy: Some(Payload(policy.to_string().into_bytes())),
         ..Request::default()
     };
-    play.filter.configure(0, plugin.as_bytes());
+    play.configure(plugin.as_bytes());
     let mut begun = [Phase::New; 4];
     // What the host tells of each stream's attempts, from the first response on, whoever saw it.
     let mut told = [1; 4];
@@ -109,7 +109,7 @@ fn budget(mut play: Play<'_>) {
         match callback {
             // A new configuration keeps the budget.
             Callback::Configure => {
-                play.filter.configure(play.now, plugin.as_bytes());
+                play.configure(plugin.as_bytes());
             }
             Callback::Request(stream) => {
                 play.request(stream, &request);
@@ -126,18 +126,19 @@ fn budget(mut play: Play<'_>) {
                     attempts: Some(attempts),
                     ..Response::default()
                 };
-                play.filter.response(play.now, stream, &response);
+                play.response(stream, &response);
                 if begun[stream] == Phase::Requested {
                     begun[stream] = Phase::Responded;
                     model.settle(stream, attempts - 1);
                 }
             }
             Callback::End(stream) => {
-                play.filter.end(play.now, stream);
+                play.end(stream);
                 model.settle(stream, told[stream] - 1);
                 told[stream] = 1;
                 begun[stream] = Phase::New;
             }
+            Callback::Resume(stream) => assert_eq!(play.resume(stream), None),
             Callback::Tick => play.filter.tick(play.now),
         }
     }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use ferromesh_policy::rate_limit::{Shared, SharedRead, SharedWrite};
 use ferromesh_policy::{Property, Reply, View, Write};
 
-use crate::codes::{PLUGIN_CONFIGURATION, REQUEST_HEADERS, REQUEST_STREAM, RESPONSE_HEADERS};
+use crate::codes::{CALL_RESPONSE_HEADERS, PLUGIN_CONFIGURATION, REQUEST_HEADERS, REQUEST_STREAM, RESPONSE_HEADERS};
 use crate::exports::SCRATCH;
 use crate::host::{encoded, Host, Level, MetricType, Status};
-use crate::wasi;
+use crate::{pairs, wasi};
 
 #[link(wasm_import_module = "env")]
 extern "C" {
@@ -51,6 +51,7 @@ extern "C" {
         grpc_status: i32,
     ) -> u32;
     fn proxy_continue_stream(stream: u32) -> u32;
+    fn proxy_close_stream(stream: u32) -> u32;
     fn proxy_set_effective_context(context: u32) -> u32;
     fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
     fn proxy_get_shared_data(
@@ -64,6 +65,18 @@ extern "C" {
     fn proxy_define_metric(kind: MetricType, name: *const u8, name_size: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
     fn proxy_record_metric(id: u32, value: u64) -> u32;
+    fn proxy_http_call(
+        cluster: *const u8,
+        cluster_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        body: *const u8,
+        body_size: usize,
+        trailers: *const u8,
+        trailers_size: usize,
+        timeout: u32,
+        token: *mut u32,
+    ) -> u32;
 }
 
 /// The host of one callback. What it returns lives in the scratch memory until the next callback.
@@ -233,6 +246,11 @@ impl Host for Imports {
         done(unsafe { proxy_continue_stream(REQUEST_STREAM) })
     }
 
+    fn close(&self) -> Result<(), Status> {
+        // SAFETY: no pointers.
+        done(unsafe { proxy_close_stream(REQUEST_STREAM) })
+    }
+
     fn set_property(&self, path: &[u8], value: &[u8]) -> Result<(), Status> {
         // SAFETY: pointers and sizes of live values.
         done(unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) })
@@ -253,5 +271,32 @@ impl Host for Imports {
     fn record_metric(&self, id: u32, value: u64) -> Result<(), Status> {
         // SAFETY: no pointers.
         done(unsafe { proxy_record_metric(id, value) })
+    }
+
+    fn post(&self, cluster: &str, path: &str, body: &[u8], timeout: Duration) -> Result<u32, Status> {
+        let millis = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
+        let headers = pairs::of(&pairs::post(path));
+        let trailers = pairs::NONE;
+        let mut token = 0;
+        // SAFETY: pointers and sizes of live values.
+        done(unsafe {
+            proxy_http_call(
+                cluster.as_ptr(),
+                cluster.len(),
+                headers.as_ptr(),
+                headers.len(),
+                body.as_ptr(),
+                body.len(),
+                trailers.as_ptr(),
+                trailers.len(),
+                millis,
+                &mut token,
+            )
+        })?;
+        Ok(token)
+    }
+
+    fn post_status(&self) -> Option<u16> {
+        pairs::status(self.header(CALL_RESPONSE_HEADERS, ":status")?)
     }
 }

@@ -4,6 +4,9 @@
 pub(crate) const REQUEST_HEADERS: u32 = 0;
 /// `proxy_map_type_t`: the response headers.
 pub(crate) const RESPONSE_HEADERS: u32 = 2;
+/// `proxy_map_type_t`: the headers of an HTTP call's answer.
+#[cfg(any(target_arch = "wasm32", test))]
+pub(crate) const CALL_RESPONSE_HEADERS: u32 = 6;
 /// `proxy_buffer_type_t`: the plugin configuration.
 pub(crate) const PLUGIN_CONFIGURATION: u32 = 7;
 /// `proxy_stream_type_t`: the request.
@@ -25,6 +28,7 @@ mod tests {
         let ours_and_theirs = [
             (REQUEST_HEADERS, types::MapType::HttpRequestHeaders as u32),
             (RESPONSE_HEADERS, types::MapType::HttpResponseHeaders as u32),
+            (CALL_RESPONSE_HEADERS, types::MapType::HttpCallResponseHeaders as u32),
             (PLUGIN_CONFIGURATION, types::BufferType::PluginConfiguration as u32),
             (REQUEST_STREAM, types::StreamType::HttpRequest as u32),
             (CONTINUE, types::Action::Continue as u32),

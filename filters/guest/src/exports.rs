@@ -68,6 +68,11 @@ pub fn on_response_headers(context: u32) {
     run(|worker, host| worker.on_response_headers(host, context));
 }
 
+/// `proxy_on_http_call_response`.
+pub fn on_http_call_response(token: u32) {
+    run(|worker, host| worker.on_http_call_response(host, token));
+}
+
 /// `proxy_on_log`.
 pub fn on_log(context: u32) {
     run(|worker, host| worker.on_log(host, context));

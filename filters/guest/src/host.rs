@@ -79,6 +79,8 @@ pub trait Host: View + Shared {
     fn enter(&self, context: u32) -> Result<(), Status>;
     /// Lets a request go on that was held.
     fn resume(&self) -> Result<(), Status>;
+    /// Ends a stream without an answer.
+    fn close(&self) -> Result<(), Status>;
     /// Sets a property of the stream; Envoy keeps it as filter state under `wasm.` and the path.
     fn set_property(&self, path: &[u8], value: &[u8]) -> Result<(), Status>;
     /// Defines a metric.
@@ -87,6 +89,10 @@ pub trait Host: View + Shared {
     fn increment_metric(&self, id: u32, amount: i64) -> Result<(), Status>;
     /// Records a histogram's sample.
     fn record_metric(&self, id: u32, value: u64) -> Result<(), Status>;
+    /// Posts JSON to a path of a cluster, as a request of the plugin's own; the number by which its answer comes back.
+    fn post(&self, cluster: &str, path: &str, body: &[u8], timeout: Duration) -> Result<u32, Status>;
+    /// The status code of the answer whose callback runs; `None`: there was none.
+    fn post_status(&self) -> Option<u16>;
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@
 //! | `proxy_on_request_headers` | [`Exchange::on_request`](ferromesh_policy::Exchange::on_request), its effects as header writes |
 //! | `proxy_on_response_headers` | [`Exchange::on_response`](ferromesh_policy::Exchange::on_response) |
 //! | `proxy_on_log` | [`Exchange::on_end`](ferromesh_policy::Exchange::on_end) |
-//! | `proxy_on_tick` | counters and samples to the host's metrics |
+//! | `proxy_on_tick` | counters and samples to the host's metrics; what is known of canaries to the control plane |
+//! | `proxy_on_http_call_response` | whether that got there |
 //!
 //! Two things are not taken from the public Rust SDK, because they end the VM where this crate must not: its
 //! calls to the host panic on any status they do not expect, its dispatcher on any context it does not know,
@@ -116,6 +117,11 @@ macro_rules! module {
             #[no_mangle]
             extern "C" fn proxy_on_tick(context: u32) {
                 exports::on_tick(context);
+            }
+
+            #[no_mangle]
+            extern "C" fn proxy_on_http_call_response(_: u32, token: u32, _: u32, _: u32, _: u32) {
+                exports::on_http_call_response(token);
             }
 
             #[no_mangle]

@@ -24,6 +24,46 @@ pub(crate) fn serialize(reply: &Reply<'_>, buffer: &mut Vec<u8>) {
     });
 }
 
+/// No headers.
+#[cfg(any(all(target_arch = "wasm32", not(feature = "sdk")), test))]
+pub(crate) const NONE: [u8; 4] = [0; 4];
+
+/// The headers of a call that posts JSON to a path.
+#[cfg(any(target_arch = "wasm32", test))]
+pub(crate) fn post(path: &str) -> [(&str, &str); 4] {
+    [
+        (":method", "POST"),
+        (":path", path),
+        (":authority", "ferromesh"),
+        ("content-type", "application/json"),
+    ]
+}
+
+/// Headers in the ABI's form.
+#[cfg(any(all(target_arch = "wasm32", not(feature = "sdk")), test))]
+pub(crate) fn of(headers: &[(&str, &str)]) -> Vec<u8> {
+    let mut buffer = Vec::new();
+    let size = |text: &str| u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes();
+    buffer.extend_from_slice(&u32::try_from(headers.len()).unwrap_or(u32::MAX).to_le_bytes());
+    for (name, value) in headers {
+        buffer.extend_from_slice(&size(name));
+        buffer.extend_from_slice(&size(value));
+    }
+    for (name, value) in headers {
+        for text in [name, value] {
+            buffer.extend_from_slice(text.as_bytes());
+            buffer.push(0);
+        }
+    }
+    buffer
+}
+
+/// A status code as a header's value.
+#[cfg(any(target_arch = "wasm32", test))]
+pub(crate) fn status(value: &[u8]) -> Option<u16> {
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use ferromesh_policy::Decimal;
@@ -38,6 +78,7 @@ mod tests {
             retry_after,
             limit: None,
             is_final,
+            protects: false,
         }
     }
 
@@ -54,6 +95,22 @@ mod tests {
     fn no_headers_are_the_number_0() {
         let mut buffer = Vec::new();
         serialize(&reply(None, false), &mut buffer);
-        assert_eq!(buffer, [0; 4]);
+        assert_eq!(buffer, NONE);
+    }
+
+    #[test]
+    fn a_call_has_the_headers_that_hosts_ask_for() {
+        let buffer = of(&post("/a"));
+        assert_eq!(buffer.get(..12), Some(&[4, 0, 0, 0, 7, 0, 0, 0, 4, 0, 0, 0][..]));
+        let texts = b":method\0POST\0:path\0/a\0:authority\0ferromesh\0content-type\0application/json\0";
+        assert_eq!(buffer.get(36..), Some(&texts[..]));
+    }
+
+    #[test]
+    fn a_status_is_a_number_or_nothing() {
+        assert_eq!(status(b"204"), Some(204));
+        for odd in [&b""[..], b"x", b"-1", b"99999", b"\xff"] {
+            assert_eq!(status(odd), None);
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::time::Duration;
 
+use ferromesh_policy::canary::Delivery;
 use ferromesh_policy::mesh::Features;
 use ferromesh_policy::observability::{access_log, MetricKind, Sink};
 use ferromesh_policy::{Exchange, Flow, Now, Plugin, Reply, Violation, Vm};
@@ -21,6 +22,9 @@ pub const MAX_STREAMS: usize = 28_672;
 
 /// The time between two ticks where a stream waits: how much longer than asked for it may wait.
 const SHORTEST_TICK: Duration = Duration::from_millis(1);
+
+/// How long the control plane may take to answer a report.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The longest log line, in bytes.
 const MAX_LINE: usize = 1_000;
@@ -41,6 +45,8 @@ pub struct Worker {
     ticks: Vec<(u32, Duration)>,
     /// A reply's headers in the ABI's form.
     pairs: Vec<u8>,
+    /// The report that is under way.
+    report: Option<u32>,
 }
 
 /// What becomes of a stream after a callback.
@@ -73,6 +79,7 @@ impl Worker {
             flushed: Duration::ZERO,
             ticks: Vec::new(),
             pairs: Vec::new(),
+            report: None,
         }
     }
 
@@ -225,14 +232,10 @@ impl Worker {
                 .streams
                 .get_mut(&context)
                 .and_then(|stream| stream.exchange.on_resume());
-            match reply {
-                Some(reply) => {
-                    answer(host, &reply, &mut self.pairs);
-                }
-                None => {
-                    // Refused: the stream is gone.
-                    let _ = host.resume();
-                }
+            let goes_on = reply.is_none_or(|reply| answer(host, &reply, &mut self.pairs) == Action::Continue);
+            if goes_on {
+                // Refused: the stream is gone.
+                let _ = host.resume();
             }
         }
         let is_due = now.saturating_sub(self.flushed) >= self.flush_period;
@@ -240,7 +243,38 @@ impl Worker {
             self.flush(host);
         }
         self.flushed = if is_due { now } else { self.flushed };
+        self.report(host, context, now);
         self.set_tick_period(host, context, now);
+    }
+
+    /// The answer to a report, or the end of the wait for one.
+    pub fn on_http_call_response(&mut self, host: &impl Host, token: u32) {
+        if self.report != Some(token) {
+            return;
+        }
+        self.report = None;
+        let delivery = match host.post_status() {
+            // Refused is final too: the route or the proxy is not what it was.
+            Some(200..=299 | 400..=499) => Delivery::Answered,
+            // Envoy answers for a control plane that is away.
+            _ => Delivery::Failed,
+        };
+        if let Some(vm) = &mut self.vm {
+            vm.report_ended(delivery);
+        }
+    }
+
+    /// Sends the report that is due. Nothing waits for it, and nothing happens if it fails but that it is sent again.
+    fn report(&mut self, host: &impl Host, context: u32, now: Duration) {
+        let plugin = self.plugins.iter().find(|(id, _)| *id == context);
+        let (Some((_, Some(plugin))), Some(vm)) = (plugin, &mut self.vm) else {
+            return;
+        };
+        let Some(report) = plugin.report(vm, now) else { return };
+        match host.post(report.cluster, report.path, report.body, REPORT_TIMEOUT) {
+            Ok(token) => self.report = Some(token),
+            Err(_) => vm.report_ended(Delivery::Failed),
+        }
     }
 
     fn flush(&mut self, host: &impl Host) {
@@ -264,13 +298,19 @@ impl Worker {
     }
 }
 
-/// Answers a request; refused, it goes on to its target.
+/// Answers a request. Where the host refuses that, a request that was to be held back never goes on to its target: its
+/// stream is closed, and if that is refused too, it waits until the host gives it up. What was only to go wrong on purpose
+/// goes on.
 fn answer(host: &impl Host, reply: &Reply<'_>, buffer: &mut Vec<u8>) -> Action {
     pairs::serialize(reply, buffer);
-    match host.reply(reply, buffer) {
-        Ok(()) => Action::Pause,
-        Err(_) => Action::Continue,
+    if host.reply(reply, buffer).is_ok() {
+        return Action::Pause;
     }
+    if !reply.protects {
+        return Action::Continue;
+    }
+    let _ = host.close();
+    Action::Pause
 }
 
 /// The host's metrics. What it refuses is lost: there is nobody else to tell.

@@ -153,6 +153,9 @@ impl Host for Bench {
     fn resume(&self) -> Result<(), Status> {
         Ok(())
     }
+    fn close(&self) -> Result<(), Status> {
+        Ok(())
+    }
     fn set_property(&self, _: &[u8], _: &[u8]) -> Result<(), Status> {
         Ok(())
     }
@@ -165,6 +168,12 @@ impl Host for Bench {
     }
     fn record_metric(&self, _: u32, _: u64) -> Result<(), Status> {
         Ok(())
+    }
+    fn post(&self, _: &str, _: &str, _: &[u8], _: Duration) -> Result<u32, Status> {
+        Ok(1)
+    }
+    fn post_status(&self) -> Option<u16> {
+        Some(200)
     }
 }
 

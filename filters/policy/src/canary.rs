@@ -10,8 +10,10 @@ mod conditions;
 mod config;
 mod cookie;
 mod issued_cookie;
+mod overall;
 mod ramp;
 mod rendezvous;
+mod report;
 mod rollback;
 mod sequential;
 mod sticky;
@@ -19,7 +21,10 @@ mod sticky;
 pub use conditions::{Admitting, Conditions};
 pub use config::{Config, Tester, MAX_WEIGHT};
 pub use issued_cookie::{CookieConfig, CookieId, SameSite, SetCookie, SetCookieValue};
+pub use overall::OverallConfig;
 pub use ramp::{Pause, RampConfig, RampStep, Shape};
+pub use report::{Delivery, Report, MAX_AGE, MAX_CANARIES};
+pub(crate) use report::{Destination, Outbox, Watch};
 pub use rollback::{Cause, Confidence, Counts, LatencyMargin, Rollback, RollbackConfig, RollbackRules};
 pub use sticky::{PathKey, SourceAddress, Sticky};
 
@@ -28,6 +33,7 @@ use std::time::Duration;
 use crate::decimal::Decimal;
 use crate::{Draws, Property, View, Violation};
 use issued_cookie::{Held, IssuedCookie};
+use overall::Overall;
 use ramp::{Position, Ramp};
 use rendezvous::Seed;
 use sticky::Source;
@@ -43,6 +49,7 @@ pub struct Policy {
     tester: Tester,
     ramp: Option<Ramp>,
     rollback: Option<RollbackRules>,
+    overall: Option<Overall>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -129,6 +136,9 @@ impl Policy {
             }
         });
         let tester = config.tester.clone().unwrap_or_default();
+        let rollback = config.rollback.as_ref();
+        let rollback = rollback.and_then(|rollback| RollbackRules::new(rollback, targets));
+        let hold = rollback.and_then(|rules| rules.hold());
         Ok(Self {
             targets: compiled.collect(),
             sources: config.sticky.as_ref().map(Sticky::sources).unwrap_or_default(),
@@ -138,10 +148,8 @@ impl Policy {
                 cookie: tester.cookie,
             },
             ramp: config.ramp.as_ref().map(Ramp::new),
-            rollback: config
-                .rollback
-                .as_ref()
-                .and_then(|rollback| RollbackRules::new(rollback, targets)),
+            rollback,
+            overall: config.overall.as_ref().map(|overall| Overall::new(overall, hold)),
         })
     }
 
@@ -197,6 +205,20 @@ impl Policy {
     #[must_use]
     pub fn rollback(&self) -> Option<RollbackRules> {
         self.rollback
+    }
+
+    /// What requests are reported to the control plane under, where it compares over all proxies.
+    #[must_use]
+    pub fn overall_key(&self) -> Option<&str> {
+        self.overall.as_ref().map(|overall| overall.key.as_str())
+    }
+
+    /// Whether the control plane has rolled the canary back, at a moment of the wall clock.
+    #[must_use]
+    pub fn is_rolled_back(&self, unix: Duration) -> bool {
+        self.overall
+            .as_ref()
+            .is_some_and(|overall| overall.is_rolled_back(unix))
     }
 
     /// The `set-cookie` value that a response needs: to be added to the upstream's own, not to replace them.

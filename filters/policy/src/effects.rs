@@ -37,6 +37,9 @@ pub struct Reply<'p> {
     pub limit: Option<rate_limit::Fields<'p>>,
     /// Whether the router before this one should not retry.
     pub is_final: bool,
+    /// Whether it holds the request back to protect somebody: then the request must not go on where the answer cannot
+    /// be given.
+    pub protects: bool,
 }
 
 impl Reply<'_> {

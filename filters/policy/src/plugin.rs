@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::breaker::{Breakers, Per};
-use crate::canary::Rollback;
+use crate::canary::{Destination, Report, Watch};
 use crate::mesh::{Features, PluginConfig, Reporter, RouteConfig, RoutePolicy};
 use crate::observability::{AppMesh, Block, Scope};
 use crate::retry::{Budget, ExactBudget};
@@ -27,6 +27,7 @@ pub struct Plugin {
     is_single: bool,
     features: Features,
     flush: Duration,
+    reports: Option<Destination>,
     default: Option<Rc<Route>>,
     routes: BTreeMap<String, Rc<Route>>,
     cache: Cache,
@@ -38,7 +39,7 @@ pub(crate) struct Route {
     pub(crate) policy: RoutePolicy,
     pub(crate) names: Rc<Names>,
     pub(crate) budget: Option<SharedState<Budget>>,
-    pub(crate) rollback: Option<SharedState<Rollback>>,
+    pub(crate) watch: Option<SharedState<Watch>>,
     pub(crate) breakers: Option<SharedState<Breakers>>,
     pub(crate) block: Option<Block>,
 }
@@ -114,6 +115,7 @@ impl Plugin {
             reporter: config.reporter,
             features,
             flush: Duration::from_millis(config.flush_millis),
+            reports: config.reports.as_deref().and_then(Destination::new),
             default: None,
             routes: BTreeMap::new(),
             cache: Cache::default(),
@@ -133,6 +135,12 @@ impl Plugin {
     #[must_use]
     pub fn flush_period(&self) -> Duration {
         self.flush
+    }
+
+    /// The report to the control plane that is due, if any is. At most one is under way:
+    /// [`Vm::report_ended`] says that it has ended.
+    pub fn report<'a>(&'a self, vm: &'a mut Vm, now: Duration) -> Option<Report<'a>> {
+        vm.report(now, self.reports.as_ref()?)
     }
 
     /// The budget that this plugin is for, where it runs as an upstream filter.
@@ -194,14 +202,13 @@ impl Plugin {
             .retry
             .as_ref()
             .map(|retry| vm.budget(mesh, service, retry.budget));
-        let rollback = policy
-            .canary
-            .as_ref()
-            .and_then(|canary| canary.rollback())
-            .map(|rules| {
-                let settings = (policy.labels.route.clone(), policy.targets.clone(), rules);
-                vm.rollback(mesh, service, settings)
-            });
+        let canary = policy.canary.as_ref();
+        let rules = canary.and_then(|canary| canary.rollback());
+        let watch = rules.map(|rules| {
+            let overall = canary.and_then(|canary| canary.overall_key()).map(str::to_owned);
+            let settings = (policy.labels.route.clone(), policy.targets.clone(), rules, overall);
+            vm.watch(mesh, service, settings)
+        });
         let breakers = policy.breaker.as_ref().map(|breaker| {
             let settings = if breaker.per == Per::Target {
                 (policy.labels.route.clone(), policy.targets.clone(), *breaker)
@@ -235,7 +242,7 @@ impl Plugin {
             policy,
             names: Rc::clone(&self.names),
             budget,
-            rollback,
+            watch,
             breakers,
             block,
         })

@@ -2,9 +2,10 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::breaker::{self, Breakers};
-use crate::canary::{Rollback, RollbackRules};
+use crate::canary::{Delivery, Destination, Outbox, Report, RollbackRules, Watch};
 use crate::headers::Rendered;
 use crate::observability::Ledger;
 use crate::rate_limit::Limiter;
@@ -26,9 +27,13 @@ pub struct Vm {
     /// Header values of the stream that is decided.
     pub(crate) rendered: Rendered,
     budgets: Registry<BudgetConfig, Budget>,
-    rollbacks: Registry<(String, Vec<String>, RollbackRules), Rollback>,
+    watches: Registry<WatchKey, Watch>,
+    outbox: Outbox,
     breakers: Registry<(String, Vec<String>, breaker::Policy), Breakers>,
 }
+
+/// A route, its targets, its rules, and which of the control plane's comparisons it takes part in.
+pub(crate) type WatchKey = (String, Vec<String>, RollbackRules, Option<String>);
 
 /// A state that routes share and that outlives them.
 pub(crate) type SharedState<T> = Rc<RefCell<T>>;
@@ -74,7 +79,8 @@ impl Vm {
             limiter: Limiter::default(),
             rendered: Rendered::default(),
             budgets: Registry::new(),
-            rollbacks: Registry::new(),
+            watches: Registry::new(),
+            outbox: Outbox::default(),
             breakers: Registry::new(),
         }
     }
@@ -84,17 +90,33 @@ impl Vm {
         self.budgets.get(key(mesh, virtual_service, settings), Budget::new)
     }
 
-    /// The rollback of a route's canary: the one it had before, if its targets and rules are the same.
-    pub(crate) fn rollback(
-        &mut self,
-        mesh: &str,
-        virtual_service: &str,
-        settings: (String, Vec<String>, RollbackRules),
-    ) -> SharedState<Rollback> {
-        self.rollbacks
-            .get(key(mesh, virtual_service, settings), |(_, _, rules)| {
-                Rollback::new(*rules)
+    /// What is known of a route's canary: what was known before, if its targets and rules are the same.
+    pub(crate) fn watch(&mut self, mesh: &str, virtual_service: &str, settings: WatchKey) -> SharedState<Watch> {
+        self.watches
+            .get(key(mesh, virtual_service, settings), |(_, _, rules, _)| {
+                Watch::new(*rules)
             })
+    }
+
+    /// The report that is due, if any is.
+    pub(crate) fn report<'a>(&'a mut self, now: Duration, to: &'a Destination) -> Option<Report<'a>> {
+        let Self {
+            watches, outbox, draws, ..
+        } = self;
+        if !outbox.is_due(now, draws) {
+            return None;
+        }
+        let watches = watches.0.iter();
+        outbox.take(
+            now,
+            to,
+            watches.filter_map(|(key, watch)| Some((key.settings.3.as_deref()?, watch))),
+        )
+    }
+
+    /// The report that was given out last has ended.
+    pub fn report_ended(&mut self, delivery: Delivery) {
+        self.outbox.ended(delivery);
     }
 
     /// The breakers of a route, or of a virtual service: those it had before, if targets and settings are the same.

@@ -1,6 +1,6 @@
 //! What a VM is started with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -27,6 +27,10 @@ pub struct Config {
     pub properties: Properties,
     /// Functions for `proxy_call_foreign_function`, by name.
     pub foreign: BTreeMap<String, ForeignFunction>,
+    /// The clusters that HTTP calls can be sent to, any by default; others are refused, as by Envoy.
+    pub clusters: Option<BTreeSet<String>>,
+    /// Hostcalls that are refused, by name, with what the guest is answered; they do nothing then.
+    pub refusals: BTreeMap<&'static str, Status>,
     /// The guest's environment variables.
     pub environment: Vec<(String, String)>,
     /// Lines below this level are dropped, as Envoy does with its own.
@@ -48,7 +52,7 @@ impl Config {
 }
 
 impl Default for Config {
-    /// No configuration, a new clock, seed 1, log level info as Envoy's own, 200 million of fuel (about a
+    /// No configuration, a new clock, seed 1, any cluster, log level info as Envoy's own, 200 million of fuel (about a
     /// second of a loop), 16 MiB of memory as the modules declare.
     fn default() -> Self {
         Self {
@@ -59,6 +63,8 @@ impl Default for Config {
             shared: SharedData::new(),
             properties: Properties::new(),
             foreign: BTreeMap::new(),
+            refusals: BTreeMap::new(),
+            clusters: None,
             environment: Vec::new(),
             log_level: Level::Info,
             fuel: 200_000_000,

@@ -62,6 +62,9 @@ pub(crate) fn wasi_call(
 impl<'a> Guest<'a> {
     fn enter(mut caller: Caller<'a, State>, name: &'static str) -> Result<Self, Refusal> {
         *caller.data_mut().call.hostcalls.entry(name).or_default() += 1;
+        if let Some(status) = caller.data().config.refusals.get(name) {
+            return Err(Refusal::Status(*status));
+        }
         let memory = match caller.data().memory {
             Some(memory) => memory,
             // Not known yet while the module's start function runs.

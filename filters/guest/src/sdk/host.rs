@@ -8,7 +8,7 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::types::{self, BufferType, Bytes, LogLevel, MapType};
 
 use crate::host::{Host, Level, MetricType, Status};
-use crate::wasi;
+use crate::{pairs, wasi};
 
 /// The SDK's calls, about the context whose callback runs.
 pub(super) struct Hostcalls;
@@ -127,6 +127,10 @@ impl Host for Hostcalls {
         done(hostcalls::resume_http_request())
     }
 
+    fn close(&self) -> Result<(), Status> {
+        done(hostcalls::reset_http_request())
+    }
+
     fn set_property(&self, path: &[u8], value: &[u8]) -> Result<(), Status> {
         let parts = path
             .split(|byte| *byte == 0)
@@ -148,5 +152,20 @@ impl Host for Hostcalls {
 
     fn record_metric(&self, id: u32, value: u64) -> Result<(), Status> {
         done(hostcalls::record_metric(id, value))
+    }
+
+    fn post(&self, cluster: &str, path: &str, body: &[u8], timeout: Duration) -> Result<u32, Status> {
+        done(hostcalls::dispatch_http_call(
+            cluster,
+            pairs::post(path).to_vec(),
+            Some(body),
+            Vec::new(),
+            timeout,
+        ))
+    }
+
+    fn post_status(&self) -> Option<u16> {
+        let value = hostcalls::get_map_value_bytes(MapType::HttpCallResponseHeaders, ":status").ok()??;
+        pairs::status(&value)
     }
 }

@@ -63,7 +63,29 @@ fn a_stream_that_went_while_it_waited_is_forgotten() {
 }
 
 #[test]
-fn a_host_that_refuses_an_answer_lets_the_request_go_on() {
+fn a_request_that_is_held_back_never_goes_on_where_the_host_refuses_the_answer() {
+    let limit = r#"{"labels":{"virtualService":"s","route":"r"},"targets":["blue"],
+        "rateLimit":{"limits":[{"name":"l","requests":1,"windowSeconds":3600}]}}"#;
+    let mut host = with_route("r#1", limit);
+    let mut worker = configured(&host);
+    worker.on_context_create(2, ROOT);
+    assert_eq!(
+        worker.on_request_headers(&host, 2),
+        Action::Continue,
+        "the one that is admitted"
+    );
+    host.refuses_replies = Some(Status(2));
+    for (context, refused) in [(3, None), (4, Some(Status(12)))] {
+        worker.on_context_create(context, ROOT);
+        host.refuses_closes = refused;
+        assert_eq!(worker.on_request_headers(&host, context), Action::Pause);
+    }
+    assert_eq!(host.closed.get(), 2);
+    assert!(host.replies.borrow().is_empty());
+}
+
+#[test]
+fn a_host_that_refuses_an_abort_lets_the_request_go_on() {
     let mut host = with_route("r#1", &policy(r#"{"abort":{"status":418}}"#));
     let mut worker = configured(&host);
     worker.on_context_create(2, ROOT);

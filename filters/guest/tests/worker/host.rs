@@ -34,7 +34,14 @@ pub struct FakeHost {
     pub refuses_replies: Option<Status>,
     pub replies: RefCell<Vec<(u32, u16, Vec<u8>)>>,
     pub resumed: RefCell<Vec<u32>>,
+    /// Streams that were closed without an answer.
+    pub closed: Cell<u32>,
+    pub refuses_closes: Option<Status>,
     pub tick_period: Cell<Duration>,
+    /// Cluster, path and body of each call, numbered from 1.
+    pub posts: RefCell<Vec<(String, String, String)>>,
+    /// What the call whose answer is told was answered with.
+    pub post_status: Cell<Option<u16>>,
 }
 
 impl FakeHost {
@@ -144,6 +151,10 @@ impl Host for FakeHost {
         self.resumed.borrow_mut().push(self.entered.get());
         self.answer()
     }
+    fn close(&self) -> Result<(), Status> {
+        self.closed.set(self.closed.get() + 1);
+        self.refuses_closes.map_or(Ok(()), Err)
+    }
     fn set_property(&self, path: &[u8], _: &[u8]) -> Result<(), Status> {
         self.writes
             .borrow_mut()
@@ -180,5 +191,18 @@ impl Host for FakeHost {
             _ => return Err(Status(2)),
         }
         Ok(())
+    }
+    fn post(&self, cluster: &str, path: &str, body: &[u8], _: Duration) -> Result<u32, Status> {
+        let mut posts = self.posts.borrow_mut();
+        posts.push((
+            cluster.to_owned(),
+            path.to_owned(),
+            String::from_utf8(body.to_vec()).unwrap(),
+        ));
+        self.answer()?;
+        Ok(u32::try_from(posts.len()).unwrap())
+    }
+    fn post_status(&self) -> Option<u16> {
+        self.post_status.get()
     }
 }

@@ -3,6 +3,7 @@
 mod corpus;
 mod held;
 mod host;
+mod reports;
 
 use std::time::Duration;
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::overall::OverallConfig;
 use super::ramp::RampConfig;
 use super::rollback::RollbackConfig;
 use super::sticky::Sticky;
@@ -33,6 +34,9 @@ pub struct Config {
     /// When a target that proves bad loses its requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback: Option<RollbackConfig>,
+    /// The control plane's part of `rollback`, which it writes itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overall: Option<OverallConfig>,
 }
 
 /// A tester's own choice: a request header or a cookie whose value is a target's name. At least one of them.
@@ -94,6 +98,12 @@ impl Config {
         }
         if let Some(rollback) = &self.rollback {
             part("rollback", rollback.check(targets, &self.weights));
+        }
+        if let Some(overall) = &self.overall {
+            found.extend(overall.check());
+            if self.rollback.is_none() {
+                found.push(Violation::new("overall", "there is no rollback for it"));
+            }
         }
         found
     }

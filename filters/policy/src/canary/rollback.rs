@@ -4,141 +4,21 @@
 //! looked at as often as one likes. The guarantee: a canary whose rates never exceed the baseline's by more
 //! than the margins is ever rolled back with a probability of at most 1 - `confidence`, over the whole life of
 //! one [`Rollback`]. Each worker of an Envoy has its own and decides for itself; the control plane's, over
-//! the counts of all proxies, is one more.
+//! the counts of all proxies ([`super::report`]), is one more.
 //!
 //! It needs rates that are constant within a block (10 canary requests and the baseline's among them, or
 //! what is observed at once), not over time, and requests that fail independently of each other.
 
+mod config;
+
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::sequential::{Tally, Test};
-use crate::Violation;
 
-const MAX_MARGIN: u32 = 500;
-const MAX_THRESHOLD_MILLIS: u32 = 3_600_000;
-const MAX_SECONDS: u32 = 604_800; // a week
-const MAX_MIN_REQUESTS: u32 = 1_000_000;
+pub use config::{Confidence, LatencyMargin, RollbackConfig};
+
 /// Canary requests in a block. More would cost less and see later.
 pub(super) const BLOCK: u64 = 10;
-
-/// When a canary is rolled back, and for how long.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RollbackConfig {
-    /// The target that may be rolled back.
-    pub canary: String,
-    /// The target it is compared with, which then gets its requests: another one, of native weight 1 or more.
-    pub baseline: String,
-    /// By how much the canary's share of errors may exceed the baseline's, in thousandths of its requests: 0
-    /// to 500, else 10.
-    #[serde(default = "ten")]
-    #[cfg_attr(feature = "schema", schemars(range(max = MAX_MARGIN)))]
-    pub error_margin_per_mille: u32,
-    /// The same for slow requests; absent: only errors count.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub latency: Option<LatencyMargin>,
-    /// How sure a rollback is: one minus the greatest probability of a rollback without a reason.
-    #[serde(default)]
-    pub confidence: Confidence,
-    /// 1 to 604,800 seconds (a week), else 60. Only requests that end within one such window are compared,
-    /// and trouble that begins in a later window is seen independently of what was before.
-    #[serde(default = "sixty")]
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = MAX_SECONDS)))]
-    pub window_seconds: u32,
-    /// Requests that each of the two must have had: 1 to 1,000,000, else 50.
-    #[serde(default = "fifty")]
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = MAX_MIN_REQUESTS)))]
-    pub min_requests: u32,
-    /// How long a rollback lasts: 1 to 604,800 seconds (a week). Absent: until the policy changes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = MAX_SECONDS)))]
-    pub hold_seconds: Option<u32>,
-}
-
-/// By how much the canary's share of slow requests may exceed the baseline's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct LatencyMargin {
-    /// A request is slow from this number of milliseconds on: 1 to 3,600,000 (an hour).
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = MAX_THRESHOLD_MILLIS)))]
-    pub threshold_millis: u32,
-    /// In thousandths of the requests, 0 to 500.
-    #[cfg_attr(feature = "schema", schemars(range(max = MAX_MARGIN)))]
-    pub margin_per_mille: u32,
-}
-
-/// One minus the greatest probability of a rollback without a reason.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub enum Confidence {
-    /// One in a hundred.
-    #[serde(rename = "0.99")]
-    Hundredth,
-    /// One in a thousand.
-    #[default]
-    #[serde(rename = "0.999")]
-    Thousandth,
-    /// One in ten thousand.
-    #[serde(rename = "0.9999")]
-    TenThousandth,
-}
-
-fn ten() -> u32 {
-    10
-}
-
-fn fifty() -> u32 {
-    50
-}
-
-fn sixty() -> u32 {
-    60
-}
-
-impl RollbackConfig {
-    /// Checks against the targets and their native weights.
-    pub(super) fn check(&self, targets: &[String], native: &[u32]) -> Vec<Violation> {
-        let mut found = Vec::new();
-        for (field, name) in [("canary", &self.canary), ("baseline", &self.baseline)] {
-            if !targets.contains(name) {
-                found.push(Violation::new(field, format!("{name:?} is none of the targets")));
-            }
-        }
-        if self.canary == self.baseline {
-            found.push(Violation::new("baseline", "canary and baseline must be two targets"));
-        }
-        let baseline = targets.iter().zip(native).find(|(name, _)| **name == self.baseline);
-        if baseline.is_some_and(|(_, weight)| *weight == 0) {
-            let message = "the baseline needs a native weight of 1 or more to take the canary's requests";
-            found.push(Violation::new("baseline", message));
-        }
-        let mut within = |field: &str, value: u32, least: u32, most: u32| {
-            if !(least..=most).contains(&value) {
-                found.push(Violation::new(field, format!("{value} must be {least} to {most}")));
-            }
-        };
-        within("errorMarginPerMille", self.error_margin_per_mille, 0, MAX_MARGIN);
-        if let Some(latency) = self.latency {
-            within(
-                "latency.thresholdMillis",
-                latency.threshold_millis,
-                1,
-                MAX_THRESHOLD_MILLIS,
-            );
-            within("latency.marginPerMille", latency.margin_per_mille, 0, MAX_MARGIN);
-        }
-        within("windowSeconds", self.window_seconds, 1, MAX_SECONDS);
-        within("minRequests", self.min_requests, 1, MAX_MIN_REQUESTS);
-        if let Some(seconds) = self.hold_seconds {
-            within("holdSeconds", seconds, 1, MAX_SECONDS);
-        }
-        found
-    }
-}
 
 /// A compiled [`RollbackConfig`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,18 +39,41 @@ impl RollbackRules {
     /// Compiles a checked configuration; `None` if a target is unknown.
     pub(super) fn new(config: &RollbackConfig, targets: &[String]) -> Option<Self> {
         let index = |wanted: &String| targets.iter().position(|name| name == wanted);
-        Some(Self {
-            canary: index(&config.canary)?,
-            baseline: index(&config.baseline)?,
-            error_margin: config.error_margin_per_mille,
-            latency: config.latency,
-            confidence: config.confidence,
-            window: Duration::from_secs(u64::from(config.window_seconds)),
-            min_requests: u64::from(config.min_requests),
-            hold: config
-                .hold_seconds
-                .map(|seconds| Duration::from_secs(u64::from(seconds))),
-        })
+        Some(config.compile(index(&config.canary)?, index(&config.baseline)?))
+    }
+
+    /// Which of the two a target is, if any.
+    #[must_use]
+    pub(super) fn side(&self, target: usize) -> Option<Side> {
+        if target == self.canary {
+            Some(Side::Canary)
+        } else if target == self.baseline {
+            Some(Side::Baseline)
+        } else {
+            None
+        }
+    }
+
+    /// A request that ended, as counts.
+    pub(super) fn one(&self, is_error: bool, millis: u32) -> Counts {
+        let is_slow = self.latency.is_some_and(|latency| millis >= latency.threshold_millis);
+        Counts {
+            requests: 1,
+            errors: u64::from(is_error),
+            slow: u64::from(is_slow),
+        }
+    }
+
+    /// The time over which requests are compared.
+    #[must_use]
+    pub fn window(&self) -> Duration {
+        self.window
+    }
+
+    /// How long a rollback lasts; `None`: until the policy changes.
+    #[must_use]
+    pub fn hold(&self) -> Option<Duration> {
+        self.hold
     }
 
     /// Evidence of which a rollback is made: 1 / (1 - confidence), as often as there are tests, and double
@@ -190,6 +93,13 @@ impl RollbackRules {
     }
 }
 
+/// One of the two that are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Canary,
+    Baseline,
+}
+
 /// Requests of one target. Errors and slow requests may be the same ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -202,7 +112,8 @@ pub struct Counts {
 }
 
 impl Counts {
-    fn add(&mut self, more: Self) {
+    /// Adds requests to these.
+    pub fn add(&mut self, more: Self) {
         self.requests = self.requests.saturating_add(more.requests);
         self.errors = self.errors.saturating_add(more.errors);
         self.slow = self.slow.saturating_add(more.slow);
@@ -263,6 +174,23 @@ impl Rollback {
         }
     }
 
+    /// Nothing is known of the requests, but of rollbacks that were decided before: how many, and if one
+    /// is in effect, when it began.
+    #[must_use]
+    pub fn resume(rules: RollbackRules, rollbacks: u32, rolled_back_at: Option<Duration>) -> Self {
+        Self {
+            rollbacks,
+            rolled_back_at,
+            ..Self::new(rules)
+        }
+    }
+
+    /// How often the canary was rolled back.
+    #[must_use]
+    pub fn rollbacks(&self) -> u32 {
+        self.rollbacks
+    }
+
     /// What it was made for.
     #[must_use]
     pub fn rules(&self) -> RollbackRules {
@@ -281,22 +209,10 @@ impl Rollback {
 
     /// One request ended. A cause comes back once, when this request completes the evidence.
     pub fn record(&mut self, now: Duration, target: usize, is_error: bool, millis: u32) -> Option<Cause> {
-        let is_slow = self
-            .rules
-            .latency
-            .is_some_and(|latency| millis >= latency.threshold_millis);
-        let one = Counts {
-            requests: 1,
-            errors: u64::from(is_error),
-            slow: u64::from(is_slow),
-        };
-        let none = Counts::default();
-        if target == self.rules.canary {
-            self.observe(now, none, one, BLOCK)
-        } else if target == self.rules.baseline {
-            self.observe(now, one, none, BLOCK)
-        } else {
-            None
+        let (one, none) = (self.rules.one(is_error, millis), Counts::default());
+        match self.rules.side(target)? {
+            Side::Canary => self.observe(now, none, one, BLOCK),
+            Side::Baseline => self.observe(now, one, none, BLOCK),
         }
     }
 

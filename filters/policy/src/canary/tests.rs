@@ -6,6 +6,7 @@ use super::*;
 
 mod cookies;
 mod ejection;
+mod overall;
 mod ramp;
 mod rollback;
 

@@ -88,14 +88,15 @@ impl Exchange {
                 }
             }
         }
-        if let (Some(rollback), Some(target)) = (&route.rollback, self.target) {
-            // A tester's requests say little about a target's health, a cancelled one nothing.
-            let says = self.by != Some(ChosenBy::Tester) && ended != Ended::Cancelled;
-            if let (true, Ok(mut rollback)) = (says, rollback.try_borrow_mut()) {
-                let cause = rollback.record(now.monotonic, target, ended.is_error(), millis(took));
-                if cause.is_some() {
-                    self.events.insert(Event::CanaryRolledBack);
-                }
+        // A tester's requests say little about a target's health, a cancelled one nothing.
+        if self.by == Some(ChosenBy::Tester) || ended == Ended::Cancelled {
+            return;
+        }
+        let Some(target) = self.target else { return };
+        let (is_error, millis) = (ended.is_error(), millis(took));
+        if let Some(Ok(mut watch)) = route.watch.as_ref().map(|watch| watch.try_borrow_mut()) {
+            if watch.record(now.monotonic, target, is_error, millis).is_some() {
+                self.events.insert(Event::CanaryRolledBack);
             }
         }
     }

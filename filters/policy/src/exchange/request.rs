@@ -83,10 +83,11 @@ impl Exchange {
             .as_ref()
             .and_then(|breakers| breakers.try_borrow_mut().ok());
         if let Some(canary) = &policy.canary {
-            let rollback = route.rollback.as_ref().and_then(|rollback| rollback.try_borrow().ok());
+            let watch = route.watch.as_ref().and_then(|watch| watch.try_borrow().ok());
             let conditions = Conditions {
                 unix: now.unix,
-                rolled_back: rollback.is_some_and(|rollback| rollback.is_rolled_back(now.monotonic)),
+                rolled_back: watch.is_some_and(|watch| watch.rollback.is_rolled_back(now.monotonic))
+                    || canary.is_rolled_back(now.unix),
                 admitting: breakers
                     .as_ref()
                     .map_or(Admitting::ALL, |breakers| breakers.admitting(now.monotonic)),
@@ -178,6 +179,7 @@ fn denied<'r>(route: &'r Route, denial: &Denial) -> Reply<'r> {
         retry_after: denial.retry_after.map(|seconds| Decimal::new(u64::from(seconds))),
         limit: limit.and_then(|limit| limit.fields(denial.told.as_ref()?)),
         is_final: false,
+        protects: true,
     }
 }
 
@@ -192,6 +194,7 @@ fn ejected(status: u16, retry_after: Duration) -> Reply<'static> {
         limit: None,
         // The hop before must not add its own retries to an upstream that fails.
         is_final: true,
+        protects: true,
     }
 }
 
@@ -203,6 +206,7 @@ fn aborted(abort: &Abort) -> Reply<'static> {
         retry_after: None,
         limit: None,
         is_final: false,
+        protects: false,
     }
 }
 
@@ -214,6 +218,7 @@ fn budget_spent() -> Reply<'static> {
         retry_after: None,
         limit: None,
         is_final: true,
+        protects: true,
     }
 }
 

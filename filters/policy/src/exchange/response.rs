@@ -57,7 +57,7 @@ impl Exchange {
     pub(super) fn read_class<V: View>(&mut self, view: &V) {
         let Some(route) = self.route.as_deref() else { return };
         let counts = route.policy.observability.is_some_and(|config| config.metrics);
-        if counts || route.rollback.is_some() || route.breakers.is_some() {
+        if counts || route.watch.is_some() || route.breakers.is_some() {
             let status = view.response_header(":status");
             self.class = ResponseClass::of_status(status.as_ref().map(AsRef::as_ref).unwrap_or_default());
         }

@@ -6,10 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::route_config::check_name;
 use super::RouteConfig;
+use crate::canary::Destination;
 use crate::retry::BudgetConfig;
 use crate::{document, Violation};
 
 const MAX_ROUTES: usize = 1_000;
+const MAX_PLACE: usize = 2_048;
 const FLUSH_MILLIS: std::ops::RangeInclusive<u64> = 10..=600_000;
 
 /// A plugin's configuration: the same for all modules.
@@ -44,6 +46,12 @@ pub struct PluginConfig {
     /// What the plugin does as an upstream filter, which sees every attempt. It has no policies then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream: Option<UpstreamConfig>,
+    /// Where counts of canaries are posted every 5 seconds, for the comparison over all proxies: an Envoy cluster and a
+    /// path, as in `cluster/path`, at most 2,048 visible ASCII characters. Where Envoy has no such cluster nothing is
+    /// sent. The control plane writes this itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_PLACE)))]
+    pub reports: Option<String>,
 }
 
 /// What a plugin does as an upstream filter.
@@ -105,6 +113,7 @@ impl PluginConfig {
             routes: BTreeMap::new(),
             single: false,
             upstream: None,
+            reports: None,
         }
     }
 
@@ -130,6 +139,14 @@ impl PluginConfig {
         if self.routes.len() > MAX_ROUTES {
             let message = format!("{} routes; at most {MAX_ROUTES}", self.routes.len());
             found.push(Violation::new("routes", message));
+        }
+        if let Some(reports) = &self.reports {
+            let is_visible = reports.bytes().all(|byte| byte.is_ascii_graphic());
+            let is_place = Destination::new(reports).is_some();
+            if !is_place || reports.len() > MAX_PLACE || !is_visible {
+                let message = format!("must be cluster/path in at most {MAX_PLACE} visible ASCII characters");
+                found.push(Violation::new("reports", message));
+            }
         }
         if self.single && (self.default.is_none() || !self.routes.is_empty()) {
             let message = "a single policy is `default`, and there are no others";

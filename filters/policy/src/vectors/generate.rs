@@ -74,6 +74,19 @@ pub fn vector(chance: &mut impl Chance, streams: usize, place: Place) -> Vector 
 }
 
 impl Routes {
+    /// One route without a name and a policy, for callers whose requests have policies of their own.
+    #[must_use]
+    pub fn bare() -> Self {
+        let route = Route {
+            name: None,
+            policy: None,
+        };
+        Self {
+            routes: vec![route],
+            retries: false,
+        }
+    }
+
     /// Some routes, with and without policies.
     pub fn new(chance: &mut impl Chance, place: Place) -> Self {
         let count = 1 + chance.index(4);

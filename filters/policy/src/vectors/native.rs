@@ -8,7 +8,7 @@ use super::{Request, RequestOutcome, Response};
 use crate::mesh::Features;
 use crate::observability::{MetricKind, Sink};
 use crate::rate_limit::{Memory, Shared, SharedRead, SharedWrite};
-use crate::{Exchange, Flow, Now, Plugin, Property, View, Violation, Vm, Write};
+use crate::{Exchange, Flow, Now, Plugin, Property, Reply, View, Violation, Vm, Write};
 
 /// A header that a filter wrote, and what it did.
 pub type Written = (String, OwnedWrite);
@@ -46,6 +46,7 @@ pub struct Native {
     stats: Stats,
     writes: Vec<Written>,
     violations: Vec<Violation>,
+    delay: Option<Duration>,
 }
 
 impl Native {
@@ -62,6 +63,7 @@ impl Native {
             stats: Stats::default(),
             writes: Vec::new(),
             violations: Vec::new(),
+            delay: None,
         }
     }
 
@@ -75,6 +77,18 @@ impl Native {
     #[must_use]
     pub fn writes(&self) -> &[Written] {
         &self.writes
+    }
+
+    /// How long the latest request is to wait; `None`: it was not paused.
+    #[must_use]
+    pub fn delay(&self) -> Option<Duration> {
+        self.delay
+    }
+
+    /// The delay of a stream is over: the answer that it gets, or it goes on.
+    pub fn resume(&mut self, stream: usize) -> Option<LocalReply> {
+        let (exchange, _) = self.streams.get_mut(&stream)?;
+        exchange.on_resume().as_ref().map(local_reply)
     }
 
     /// What was wrong with the latest plugin configuration, or with a policy that the latest request met first.
@@ -113,6 +127,17 @@ impl View for Stream {
 
     fn property(&self, property: Property) -> Option<&[u8]> {
         self.properties.get(property.path()).map(Vec::as_slice)
+    }
+}
+
+fn local_reply(reply: &Reply<'_>) -> LocalReply {
+    let mut headers = BTreeMap::new();
+    reply.for_each_header(|name, value| {
+        headers.insert(name.to_owned(), String::from_utf8_lossy(value).into_owned());
+    });
+    LocalReply {
+        status: reply.status,
+        headers,
     }
 }
 
@@ -236,6 +261,7 @@ impl Executor for Native {
         view.set(Property::RoutePolicy, policy);
         self.writes.clear();
         self.violations.clear();
+        self.delay = None;
         let mut action = Action::Continue;
         if let Some(plugin) = &mut self.plugin {
             let host = Host {
@@ -246,17 +272,11 @@ impl Executor for Native {
             self.violations = std::mem::take(&mut effects.invalid_policy);
             match &effects.flow {
                 Flow::Continue => {}
-                Flow::Delay(_) => action = Action::Paused,
-                Flow::Reply(reply) => {
-                    let mut headers = BTreeMap::new();
-                    reply.for_each_header(|name, value| {
-                        headers.insert(name.to_owned(), String::from_utf8_lossy(value).into_owned());
-                    });
-                    action = Action::LocalReply(LocalReply {
-                        status: reply.status,
-                        headers,
-                    });
+                Flow::Delay(delay) => {
+                    self.delay = Some(*delay);
+                    action = Action::Paused;
                 }
+                Flow::Reply(reply) => action = Action::LocalReply(local_reply(reply)),
             }
             if !matches!(action, Action::LocalReply(_)) {
                 effects.for_each_write(|name, write| self.writes.push((name.to_owned(), write.into())));

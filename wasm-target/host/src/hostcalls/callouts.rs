@@ -37,6 +37,15 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
                     return Err(Status::BadArgument.into());
                 }
                 let state = guest.state();
+                let is_known = |name: &String| name.as_bytes() == upstream;
+                if state
+                    .config
+                    .clusters
+                    .as_ref()
+                    .is_some_and(|known| !known.iter().any(is_known))
+                {
+                    return Err(Status::BadArgument.into());
+                }
                 state.last_token += 1;
                 let call = HttpCall {
                     token: state.last_token,
