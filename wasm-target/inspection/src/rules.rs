@@ -84,6 +84,7 @@ mod tests {
                 .collect(),
             memory_initial: 1 << 20,
             memory_maximum: Some(RULES.memory),
+            functions: Vec::new(),
         }
     }
 

@@ -13,6 +13,8 @@ pub struct Inspection {
     pub memory_initial: u64,
     /// The declared most bytes of memory, if there is one.
     pub memory_maximum: Option<u64>,
+    /// Bytes of each function's body, in the module's order. Envoy's compiler takes more for each byte of a large one.
+    pub functions: Vec<usize>,
 }
 
 /// One thing that the host must provide.
@@ -59,6 +61,7 @@ impl Inspection {
             exports: Vec::new(),
             memory_initial: 0,
             memory_maximum: None,
+            functions: Vec::new(),
         };
         let mut memories = 0;
         for payload in Parser::new(0).parse_all(bytes) {
@@ -91,6 +94,7 @@ impl Inspection {
                         inspection.exports.push(export.map_err(malformed)?.name.to_owned());
                     }
                 }
+                Payload::CodeSectionEntry(body) => inspection.functions.push(body.range().len()),
                 _ => {}
             }
         }

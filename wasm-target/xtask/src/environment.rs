@@ -3,12 +3,15 @@
 //! They learn where these are from environment variables, so that the programs themselves fetch nothing
 //! and run as well in an environment that somebody else prepared.
 
+mod debian;
 mod envoy;
 pub mod network;
+mod prometheus;
 mod python;
 mod registry;
+mod store;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
@@ -43,13 +46,21 @@ impl Environment {
         })
     }
 
-    /// Adds what only the tests need: a registry for modules.
+    /// Adds what only the tests need: a registry for modules, a store for the rate limit service, and Prometheus.
     ///
     /// # Errors
     /// As [`Environment::prepare`].
     pub fn with_registry(mut self) -> Result<Self> {
         self.variables.push(("FERROMESH_REGISTRY", registry::prepare()?));
+        self.variables.push(("FERROMESH_REDIS", store::prepare()?));
+        self.variables.push(("FERROMESH_PROMETHEUS", prometheus::prepare()?));
         Ok(self)
+    }
+
+    /// Where Envoy is.
+    pub fn envoy(&self) -> &Path {
+        let envoy = self.variables.iter().find(|(name, _)| *name == "FERROMESH_ENVOY");
+        envoy.map_or(Path::new("envoy"), |(_, path)| path)
     }
 
     /// Tells a command where everything is.

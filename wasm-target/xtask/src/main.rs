@@ -7,6 +7,7 @@
 mod bench;
 mod browser;
 mod cache;
+mod coverage;
 mod demo;
 mod environment;
 mod fuzz;
@@ -49,10 +50,13 @@ enum Command {
     Build,
     /// Format check, clippy and all tests; the last line is `N passed, N failed, N skipped`.
     Test(TestArguments),
-    /// Look for inputs that break a filter, with libFuzzer; `cargo xtask test` runs the same targets with drawn inputs.
+    /// Look for inputs that break a filter, with libFuzzer or natively; `cargo xtask test` runs the same targets with
+    /// drawn inputs.
     Fuzz(FuzzArguments),
     /// Write the reference of the filters into docs/filters, from the types of their configuration.
     Reference(ReferenceArguments),
+    /// Print which golden case sets each field of App Mesh's specs and which traffic test shows it; fail if one is missing.
+    Coverage,
     /// Show the main job: a mesh on stock Envoy, a canary moved under load, retries within budget.
     Demo(DemoArguments),
     /// Measure, with optimised builds.
@@ -61,7 +65,8 @@ enum Command {
 
 #[derive(Args)]
 struct WasmArguments {
-    /// Print a table of the modules: size, imports, exports, memory, sha256.
+    /// Print a table of the modules: size, CPU that they cost stock Envoy's start, functions, imports, exports, memory,
+    /// sha256.
     #[arg(long)]
     report: bool,
 }
@@ -78,7 +83,15 @@ struct FuzzArguments {
     /// Inputs for each target.
     #[arg(long, default_value_t = 10_000_000)]
     runs: u64,
-    /// plugin, route-policy, canary, retry, observability, mesh; none: all of them.
+    /// Without libFuzzer, and so without coverage, but many times as fast: an optimised build with overflow checks and
+    /// debug assertions, which changes inputs of the corpus and says how deep they went.
+    #[arg(long)]
+    native: bool,
+    /// Where the draws of --native begin.
+    #[arg(long, default_value_t = 1, requires = "native")]
+    seed: u64,
+    /// plugin, route-policy, canary, retry, observability, rate-limit, circuit-breaker, fault, headers, mesh; none: all
+    /// of them.
     targets: Vec<String>,
 }
 
@@ -129,7 +142,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Wasm(arguments) => {
             let built = modules::build(&workspace)?;
             if arguments.report {
-                print!("{}", modules::report(&built));
+                let environment = Environment::prepare(&workspace)?;
+                print!("{}", modules::report(&workspace, environment.envoy(), &built)?);
             }
         }
         Command::Browser => browser::build(&workspace)?,
@@ -139,7 +153,14 @@ fn run(command: Command) -> Result<ExitCode> {
             demo::build_binaries(&workspace)?;
         }
         Command::Test(arguments) => return testing::run(&workspace, &arguments.arguments),
-        Command::Fuzz(arguments) => return fuzz::run(&workspace, arguments.runs, &arguments.targets),
+        Command::Fuzz(arguments) => {
+            let how = if arguments.native {
+                fuzz::How::Native(arguments.seed)
+            } else {
+                fuzz::How::Guided
+            };
+            return fuzz::run(&workspace, how, arguments.runs, &arguments.targets);
+        }
         Command::Reference(arguments) => {
             let mode = if arguments.check {
                 reference::Mode::Check
@@ -148,6 +169,7 @@ fn run(command: Command) -> Result<ExitCode> {
             };
             reference::run(&workspace, mode)?;
         }
+        Command::Coverage => coverage::run(&workspace)?,
         Command::Demo(arguments) => {
             let mode = if arguments.check {
                 demo::Mode::Check

@@ -1,6 +1,7 @@
 //! Builds the filter modules, checks what Envoy would stumble over, and collects them in one folder.
 
 mod optimise;
+mod start;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -189,18 +190,26 @@ fn place(bytes: &[u8], path: &Path) -> Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// A table of the modules, and below it what they import and export.
-pub fn report(built: &[Built]) -> String {
+/// A table of the modules with what each costs the start of this Envoy, and below it their largest functions and what they
+/// import and export.
+///
+/// # Errors
+/// When Envoy does not start with a module.
+pub fn report(workspace: &Workspace, envoy: &Path, built: &[Built]) -> Result<String> {
     let mut text = format!(
-        "{:<14} {:>8} {:>8} {:>8} {:>12} {:>12}  {}\n",
-        "module", "bytes", "imports", "exports", "memory KiB", "maximum KiB", "sha256"
+        "{:<16} {:>8} {:>8} {:>9} {:>8} {:>8} {:>12} {:>12}  {}\n",
+        "module", "bytes", "start ms", "functions", "imports", "exports", "memory KiB", "maximum KiB", "sha256"
     );
+    let folder = workspace.modules();
     for module in built {
         let inspection = &module.inspection;
+        let file = folder.join(format!("{}.wasm", module.name));
         text.push_str(&format!(
-            "{:<14} {:>8} {:>8} {:>8} {:>12} {:>12}  {}\n",
+            "{:<16} {:>8} {:>8} {:>9} {:>8} {:>8} {:>12} {:>12}  {}\n",
             module.name,
             module.size,
+            start::millis(envoy, &file, &folder).with_context(|| file.display().to_string())?,
+            inspection.functions.len(),
             inspection.imports.len(),
             inspection.exports.len(),
             inspection.memory_initial >> 10,
@@ -217,12 +226,17 @@ pub fn report(built: &[Built]) -> String {
             .iter()
             .map(|import| format!("{}.{}", import.module, import.name))
             .collect();
+        let mut functions = module.inspection.functions.clone();
+        functions.sort_unstable_by(|one, other| other.cmp(one));
+        let code: usize = functions.iter().sum();
+        let largest: Vec<String> = functions.iter().take(8).map(ToString::to_string).collect();
         text.push_str(&format!(
-            "\n{}\n  imports: {}\n  exports: {}\n",
+            "\n{}\n  code: {code} bytes, largest functions {}\n  imports: {}\n  exports: {}\n",
             module.name,
+            largest.join(" "),
             imports.join(" "),
             module.inspection.exports.join(" ")
         ));
     }
-    text
+    Ok(text)
 }

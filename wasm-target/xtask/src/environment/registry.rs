@@ -1,7 +1,4 @@
 //! An OCI registry, which the tests push modules to: Debian's `docker-registry`.
-//!
-//! The package is unpacked into the cache and not installed: installed it would start a service that listens on
-//! port 5000 of every address of the machine.
 
 use std::env;
 use std::fs;
@@ -10,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use super::debian;
 use crate::cache::Cache;
 use crate::process;
 use crate::progress;
@@ -62,24 +60,7 @@ pub fn prepare() -> Result<PathBuf> {
 }
 
 fn fetch(scratch: &Path, path: &Path) -> Result<()> {
-    let download = || {
-        process::run(
-            Command::new("apt-get")
-                .args(["-q", "download", PACKAGE])
-                .current_dir(scratch),
-        )
-    };
-    if download().is_err() {
-        // The lists may be absent (containers) or too old to name a version that still exists.
-        process::run(Command::new("apt-get").args(["-q", "update"]))?;
-        download()?;
-    }
-    let package = fs::read_dir(scratch)?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.extension().is_some_and(|kind| kind == "deb"))
-        .with_context(|| format!("apt-get left no package in {}", scratch.display()))?;
-    let unpacked = scratch.join("unpacked");
-    process::run(Command::new("dpkg-deb").arg("-x").arg(&package).arg(&unpacked))?;
+    let unpacked = debian::unpack(PACKAGE, scratch)?;
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }

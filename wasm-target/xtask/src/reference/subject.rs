@@ -40,7 +40,8 @@ pub const SUBJECTS: [Subject; 7] = [
                answered with `status` and `retry-after`. Counts are in the memory that all workers of one Envoy share, so \
                a limit holds for the process and outlives a reload of the module; each Envoy counts for itself.",
         in_policies: "The members of the table stand beside `global`, which names a rate limit service \
-                      (`envoy.service.ratelimit.v3`) that counts over all proxies. Either may be given alone.",
+                      (`envoy.service.ratelimit.v3`) that counts over all proxies: `ferromesh rate-limit-service`, which is \
+                      told each limit by the policy, or one of your own. Either may be given alone.",
         example: r#"{"limits": [
   {"name": "per-user", "requests": 100, "windowSeconds": 60, "key": {"header": "x-user"}}
 ]}"#,
