@@ -69,7 +69,8 @@ impl Client {
         self.ask(Method::GET, path, headers).await
     }
 
-    /// Sends a request without a body and waits for the whole answer.
+    /// Sends a request without a body and waits for the whole answer. The host is `color.local` unless a header says
+    /// another.
     ///
     /// # Errors
     /// There is none.
@@ -86,9 +87,11 @@ impl Client {
         let mut request = Request::new(Full::default());
         *request.method_mut() = method;
         *request.uri_mut() = path.parse()?;
-        request
-            .headers_mut()
-            .insert("host", HeaderValue::from_static("color.local"));
+        if !headers.iter().any(|(name, _)| *name == "host") {
+            request
+                .headers_mut()
+                .insert("host", HeaderValue::from_static("color.local"));
+        }
         for (name, value) in headers {
             let name = HeaderName::from_bytes(name.as_bytes())?;
             request

@@ -22,13 +22,18 @@
 //! ```
 
 pub mod bed;
+pub mod capture;
+pub mod chain;
 pub mod client;
+pub mod fields;
 pub mod flood;
 pub mod hostile;
 pub mod load;
 pub mod rig;
 pub mod scale;
 pub mod stats;
+pub mod tiny_module;
+pub mod told;
 pub mod trap_door;
 pub mod two_colours;
 pub mod upstream;

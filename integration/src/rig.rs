@@ -4,18 +4,23 @@
 pub mod aws;
 pub mod envoy;
 pub mod example;
+pub mod limits;
 pub mod namespace;
+pub mod network;
 pub mod paths;
 pub mod ports;
 pub mod process;
 pub mod proxy;
 pub mod rest;
+pub mod task;
 
 pub use aws::Refusal;
 pub use envoy::Envoy;
 pub use namespace::Namespace;
+pub use network::Network;
 pub use process::Process;
 pub use proxy::Proxy;
+pub use task::Task;
 
 use std::{
     path::{Path, PathBuf},

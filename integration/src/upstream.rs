@@ -4,8 +4,10 @@
 //! Envoy. `/ping` is for health checks and is not counted. `GET /_colour` gives the counters and
 //! `PUT /_colour` with a [`Faults`] object changes the behaviour, for servers in another process.
 
+mod echo;
 mod faults;
 
+pub use echo::Echo;
 pub use faults::{Fault, Faults};
 
 use std::{
@@ -203,7 +205,7 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
         "/_colour" => return Ok(control(&state, request).await),
         _ => {}
     }
-    let (fault, delay) = {
+    let (fault, retry_after, delay) = {
         let mut moving = state.moving();
         let fault = moving.injector.next();
         moving.counts.requests += 1;
@@ -212,17 +214,21 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
             moving.seen.pop_front();
         }
         moving.seen.push_back(remember(&request));
-        (fault, moving.injector.delay())
+        (fault, moving.injector.retry_after(), moving.injector.delay())
     };
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
     match fault {
         None => Ok(reply(&state, StatusCode::OK)),
-        Some(Fault::Status(status)) => Ok(reply(
-            &state,
-            StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE),
-        )),
+        Some(Fault::Status(status)) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+            let mut response = reply(&state, status);
+            if let Some(seconds) = retry_after {
+                response.headers_mut().insert("retry-after", seconds.into());
+            }
+            Ok(response)
+        }
         Some(Fault::Reset) => Err(std::io::ErrorKind::ConnectionReset.into()),
     }
 }

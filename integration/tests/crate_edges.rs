@@ -28,8 +28,12 @@ const EDGES: &[(&str, &[&str])] = &[
     ("ferromesh-model", &["ferromesh-policy"]),
     ("ferromesh-ir", &["ferromesh-model", "ferromesh-policy"]),
     ("ferromesh-emit", &["ferromesh-ir", "ferromesh-policy"]),
+    // Meshes for tests.
+    ("ferromesh-generate", &["ferromesh-model"]),
     ("ferromesh-xds", &[]),
     ("ferromesh-store", &["ferromesh-model"]),
+    // The model, because limits travel in the form that it defines.
+    ("ferromesh-ratelimit", &["ferromesh-model"]),
     (
         "ferromesh-api",
         // The policy, because a side policy is compiled by the filter's own code before it is stored.
@@ -45,6 +49,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "ferromesh-xds",
             "ferromesh-store",
             "ferromesh-api",
+            "ferromesh-ratelimit",
             // What may go to a registry is judged as what is built.
             "ferromesh-wasm-inspection",
         ],
@@ -53,8 +58,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ("ferromesh-wasm-host", &["ferromesh-policy"]),
     (
         "xtask",
-        // The policy, whose configuration types the reference pages are made from.
-        &["ferromesh-policy", "ferromesh-wasm-host", "ferromesh-wasm-inspection"],
+        // The policy, whose configuration types the reference pages are made from, and the model, whose tables say which
+        // fields there are.
+        &[
+            "ferromesh-model",
+            "ferromesh-policy",
+            "ferromesh-wasm-host",
+            "ferromesh-wasm-inspection",
+        ],
     ),
     ("ferromesh-integration", &["ferromesh-policy"]),
     ("ferromesh-bench", &["ferromesh-integration", "ferromesh-policy"]),
@@ -66,7 +77,10 @@ const FILTER: &[&str] = &["ferromesh-guest", "ferromesh-policy"];
 /// Crates, in the form of source code, and the only crates of ours that may name them.
 const NAMED_ONLY_BY: &[(&str, &[&str])] = &[
     ("proxy_wasm", &["ferromesh-guest"]),
-    ("envoy_types", &["ferromesh-emit", "ferromesh-xds"]),
+    (
+        "envoy_types",
+        &["ferromesh-emit", "ferromesh-xds", "ferromesh-ratelimit"],
+    ),
 ];
 
 /// Crates, in the form of source code, that one crate of ours must not name.

@@ -6,48 +6,30 @@ use ferromesh_integration::{
     load::Load,
     rig::{Envoy, Modules},
     stats,
+    tiny_module::tiny_module,
     two_colours::{self, TwoColours},
     upstream::Upstream,
 };
 use tempfile::TempDir;
 
-/// A module that accepts every configuration and traps on each request that carries `x-trap`; on others it
-/// does nothing. The smallest thing that can die like a broken filter.
-const TRAPPING: &str = r#"
-(module
-  (import "env" "proxy_get_header_map_value"
-    (func $get_header (param i32 i32 i32 i32 i32) (result i32)))
-  (memory (export "memory") 1 16)
-  (data (i32.const 16) "x-trap")
-  (global $free (mut i32) (i32.const 1024))
-  ;; Never freed: a few bytes for each header read, and the test sends few requests.
-  (func (export "proxy_on_memory_allocate") (param $size i32) (result i32)
-    (local $at i32)
-    (local.set $at (global.get $free))
-    (global.set $free (i32.add (global.get $free) (local.get $size)))
-    (local.get $at))
-  (func (export "proxy_abi_version_0_2_1"))
-  (func (export "_initialize"))
-  (func (export "proxy_on_context_create") (param i32 i32))
-  (func (export "proxy_on_vm_start") (param i32 i32) (result i32) (i32.const 1))
-  (func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 1))
-  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+const IMPORTS: &str = r#"(import "env" "proxy_get_header_map_value"
+    (func $get_header (param i32 i32 i32 i32 i32) (result i32)))"#;
+/// Traps on each request that carries `x-trap` and does nothing on others: the smallest thing that can die like a broken
+/// filter.
+const TRAPS: &str = r"
     ;; Map 0 is the request's headers; status 0 means found.
     (i32.const 0) (i32.const 16) (i32.const 6) (i32.const 8) (i32.const 12)
     (call $get_header)
     (if (i32.eqz) (then
       ;; An empty value is how this ABI says that the header is not there.
       (if (i32.ne (i32.load (i32.const 12)) (i32.const 0)) (then unreachable))))
-    (i32.const 0))
-  (func (export "proxy_on_done") (param i32) (result i32) (i32.const 1))
-  (func (export "proxy_on_delete") (param i32))
-)
-"#;
+    (i32.const 0)";
 
 /// The module, as the file `mesh.wasm` of a folder.
 fn trapping_module() -> TempDir {
     let folder = TempDir::new().expect("a folder");
-    let module = wat::parse_str(TRAPPING).expect("a module");
+    let text = tiny_module(IMPORTS, r#"(data (i32.const 16) "x-trap")"#, TRAPS);
+    let module = wat::parse_str(text).expect("a module");
     std::fs::write(folder.path().join("mesh.wasm"), module).expect("written");
     folder
 }

@@ -101,7 +101,8 @@ async fn attack(address: String, first: u64, step: u64, requests: u64) -> Told {
     while told.sent < requests {
         let one = match seed % 20 {
             0 => hostile::tunnel(&address, seed).await,
-            1..=9 => Http2::send(&address, seed).await,
+            1..=4 => Http2::send_streams(&address, seed).await,
+            5..=9 => Http2::send(&address, seed).await,
             _ => hostile::http1(&address, seed).await,
         };
         let one = one.expect("an end");

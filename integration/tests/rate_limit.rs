@@ -11,6 +11,7 @@ use ferromesh_integration::{
     full,
     hostile::{Http2, Request},
     rig::{eventually, paths, PATIENCE},
+    tiny_module::tiny_module,
     trap_door::with_trap_door,
     upstream::Upstream,
     wire,
@@ -270,30 +271,18 @@ async fn the_count_goes_on_when_the_vm_dies_and_is_started_anew() {
     assert_eq!(admitted, 60, "a reload gave a new burst, or lost requests");
 }
 
-/// Writes twice with the number that may only create, and answers with both statuses and what is there then.
-const CREATES_TWICE: &str = r#"
-(module
+const IMPORTS: &str = r#"
   (import "env" "proxy_set_shared_data" (func $set (param i32 i32 i32 i32 i32) (result i32)))
   (import "env" "proxy_get_shared_data" (func $get (param i32 i32 i32 i32 i32) (result i32)))
   (import "env" "proxy_send_local_response"
-    (func $reply (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
-  (memory (export "memory") 1 16)
+    (func $reply (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))"#;
+/// The last is the body: two statuses as letters, then what is read.
+const DATA: &str = r#"
   (data (i32.const 16) "key")
   (data (i32.const 32) "onetwo")
-  ;; The body: two statuses as letters, then what is read.
-  (data (i32.const 64) "??---")
-  (global $free (mut i32) (i32.const 1024))
-  (func (export "proxy_on_memory_allocate") (param $size i32) (result i32)
-    (local $at i32)
-    (local.set $at (global.get $free))
-    (global.set $free (i32.add (global.get $free) (local.get $size)))
-    (local.get $at))
-  (func (export "proxy_abi_version_0_2_1"))
-  (func (export "_initialize"))
-  (func (export "proxy_on_context_create") (param i32 i32))
-  (func (export "proxy_on_vm_start") (param i32 i32) (result i32) (i32.const 1))
-  (func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 1))
-  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+  (data (i32.const 64) "??---")"#;
+/// Writes twice with the number that may only create, and answers with both statuses and what is there then.
+const CREATES_TWICE: &str = r"
     (i32.store8 (i32.const 64) (i32.add (i32.const 65)
       (call $set (i32.const 16) (i32.const 3) (i32.const 32) (i32.const 3) (i32.const -1))))
     (i32.store8 (i32.const 65) (i32.add (i32.const 65)
@@ -302,16 +291,17 @@ const CREATES_TWICE: &str = r#"
     (memory.copy (i32.const 66) (i32.load (i32.const 0)) (i32.const 3))
     (drop (call $reply (i32.const 200) (i32.const 0) (i32.const 0) (i32.const 64) (i32.const 5)
       (i32.const 0) (i32.const 0) (i32.const -1)))
-    (i32.const 1))
-  (func (export "proxy_on_done") (param i32) (result i32) (i32.const 1))
-  (func (export "proxy_on_delete") (param i32)))
-"#;
+    (i32.const 1)";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_that_may_only_create_does_not_replace_in_stock_envoy() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("creates.wasm");
-    std::fs::write(&file, wat::parse_str(CREATES_TWICE).expect("a module")).expect("written");
+    std::fs::write(
+        &file,
+        wat::parse_str(tiny_module(IMPORTS, DATA, CREATES_TWICE)).expect("a module"),
+    )
+    .expect("written");
     let setup = Setup::new().filter("creates", &file, &json!({}));
     let bed = setup
         .routes(vec![bed::answered("all", "/")])

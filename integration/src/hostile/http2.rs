@@ -1,5 +1,8 @@
 //! Hostile requests in HTTP/2: frames as bytes, header blocks without compression (RFC 9113, RFC 7541).
 
+mod status;
+mod streams;
+
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
@@ -44,12 +47,17 @@ impl Http2 {
 
     /// A request on a stream of its own, whose number comes back.
     pub fn request(&mut self, request: &Request) -> u32 {
+        self.request_to(b"color.local", request)
+    }
+
+    /// A request for a host on a stream of its own, whose number comes back.
+    pub fn request_to(&mut self, authority: &[u8], request: &Request) -> u32 {
         let stream = self.next;
         self.next += 2;
         let pseudo: [(&[u8], &[u8]); 4] = [
             (b":method", request.method.as_bytes()),
             (b":scheme", b"http"),
-            (b":authority", b"color.local"),
+            (b":authority", authority),
             (b":path", &request.path),
         ];
         let mut block = Vec::new();
@@ -117,7 +125,12 @@ impl Http2 {
     /// Nobody listens, or the server neither answers nor closes.
     pub async fn exchange(address: &str, requests: &[Request]) -> Result<Told> {
         let mut frames = Self::new();
-        let mut open: BTreeSet<u32> = requests.iter().map(|request| frames.request(request)).collect();
+        let open = requests.iter().map(|request| frames.request(request)).collect();
+        Self::run(address, frames, open, requests.len() as u64).await
+    }
+
+    /// Sends frames and reads until these streams are answered or refused.
+    async fn run(address: &str, frames: Self, mut open: BTreeSet<u32>, sent: u64) -> Result<Told> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let (mut reader, mut writer) = stream.into_split();
@@ -127,7 +140,7 @@ impl Http2 {
                 if !matches!(reader.read_buf(&mut unread).await, Ok(length) if length > 0) {
                     return;
                 }
-                while let Some((kind, flags, stream)) = frame(&mut unread) {
+                while let Some((kind, flags, stream, _)) = frame(&mut unread) {
                     match kind {
                         GOAWAY => return,
                         RST_STREAM => {
@@ -145,10 +158,7 @@ impl Http2 {
         let both = async { tokio::join!(reading, writing) };
         let done = timeout(PATIENCE, both).await;
         done.context("the server neither answers nor closes")?;
-        Ok(Told {
-            sent: requests.len() as u64,
-            answered,
-        })
+        Ok(Told { sent, answered })
     }
 }
 
@@ -191,16 +201,16 @@ fn length(block: &mut Vec<u8>, number: usize) {
     block.push(rest as u8);
 }
 
-/// Takes one whole frame: its kind, flags and stream.
-fn frame(unread: &mut Vec<u8>) -> Option<(u8, u8, u32)> {
+/// Takes one whole frame: its kind, flags, stream and content.
+fn frame(unread: &mut Vec<u8>) -> Option<(u8, u8, u32, Vec<u8>)> {
     let head: [u8; 9] = unread.get(..9)?.try_into().ok()?;
     let [a, b, c, kind, flags, s1, s2, s3, s4] = head;
     let length = u32::from_be_bytes([0, a, b, c]) as usize;
     if unread.len() < 9 + length {
         return None;
     }
-    unread.drain(..9 + length);
-    Some((kind, flags, u32::from_be_bytes([s1 & 0x7f, s2, s3, s4])))
+    let content = unread.drain(..9 + length).skip(9).collect();
+    Some((kind, flags, u32::from_be_bytes([s1 & 0x7f, s2, s3, s4]), content))
 }
 
 #[cfg(test)]
@@ -218,7 +228,7 @@ mod tests {
     fn a_frame_is_taken_when_it_is_whole() {
         let mut frames = Http2::new();
         let mut bytes = frames.bytes.split_off(24);
-        assert_eq!(frame(&mut bytes), Some((SETTINGS, 0, 0)));
+        assert_eq!(frame(&mut bytes), Some((SETTINGS, 0, 0, Vec::new())));
         assert_eq!(frame(&mut bytes), None);
     }
 }

@@ -111,7 +111,7 @@ impl Chance {
     }
 
     /// Whether something that happens once in so many happens.
-    fn once_in(&mut self, many: usize) -> bool {
+    pub(super) fn once_in(&mut self, many: usize) -> bool {
         self.below(many) == 0
     }
 

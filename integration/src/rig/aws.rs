@@ -32,34 +32,48 @@ impl Rig {
         }
     }
 
+    /// `aws servicediscovery <operation> --cli-input-json <input>`: Cloud Map's own client.
+    pub async fn aws_cloud_map(&self, operation: &str, input: &Value) -> Result<Value> {
+        self.try_aws_of("servicediscovery", operation, input)
+            .await?
+            .map_err(|refusal| anyhow!("aws servicediscovery {operation} {input}: {refusal:?}"))
+    }
+
     async fn try_aws(&self, operation: &str, input: &Value) -> Result<Result<Value, Refusal>> {
+        self.try_aws_of("appmesh", operation, input).await
+    }
+
+    async fn try_aws_of(&self, service: &str, operation: &str, input: &Value) -> Result<Result<Value, Refusal>> {
         let file = tempfile::Builder::new()
             .prefix(operation)
             .suffix(".json")
             .tempfile_in(self.folder())?;
         std::fs::write(file.path(), input.to_string())?;
         let output = self
-            .aws_command(operation)?
+            .aws_command_of(service, operation)?
             .arg("--cli-input-json")
             .arg(format!("file://{}", file.path().display()))
             .output()
             .await?;
         if output.status.success() {
-            return Ok(Ok(
-                serde_json::from_slice(&output.stdout).with_context(|| format!("answer of aws appmesh {operation}"))?
-            ));
+            return Ok(Ok(serde_json::from_slice(&output.stdout)
+                .with_context(|| format!("answer of aws {service} {operation}"))?));
         }
         let text = String::from_utf8_lossy(&output.stderr);
         let refusal =
-            parse_refusal(&text).ok_or_else(|| anyhow!("aws appmesh {operation} {input} failed: {}", text.trim()))?;
+            parse_refusal(&text).ok_or_else(|| anyhow!("aws {service} {operation} {input} failed: {}", text.trim()))?;
         Ok(Err(refusal))
     }
 
     /// The CLI with endpoint and dummy credentials; the caller adds the rest.
     pub fn aws_command(&self, operation: &str) -> Result<tokio::process::Command> {
+        self.aws_command_of("appmesh", operation)
+    }
+
+    fn aws_command_of(&self, service: &str, operation: &str) -> Result<tokio::process::Command> {
         let mut command = tokio::process::Command::new(paths::aws()?);
         command
-            .args(["appmesh", operation, "--output", "json"])
+            .args([service, operation, "--output", "json"])
             .args(["--endpoint-url", &format!("http://{}", self.address())])
             // Nothing of the machine's own AWS settings may reach the call.
             .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")

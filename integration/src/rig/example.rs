@@ -17,11 +17,19 @@ impl Example {
     /// The example's folder of resources, or `None`, said on standard output, when the examples are not on
     /// this machine: the only input that a test may go without.
     pub fn find(name: &str) -> Option<Self> {
+        let Self { folder } = Self::find_files(name)?;
+        Some(Self {
+            folder: folder.join("mesh"),
+        })
+    }
+
+    /// The same for an example whose files are not in a folder `mesh`.
+    pub fn find_files(name: &str) -> Option<Self> {
         let Some(examples) = paths::examples() else {
             paths::say_skipped(&format!("{name}: FERROMESH_EXAMPLES names no folder of example meshes"));
             return None;
         };
-        let folder = examples.join(name).join("mesh");
+        let folder = examples.join(name);
         Some(Self { folder })
     }
 

@@ -5,8 +5,10 @@
 
 use std::{
     fs::File,
+    io::Write,
     net::Ipv4Addr,
     os::fd::AsFd,
+    path::{Path, PathBuf},
     process::{Command, Output},
 };
 
@@ -25,6 +27,8 @@ const EGRESS_PORT: &str = "15001";
 #[derive(Debug)]
 pub struct Namespace {
     name: String,
+    /// Folders that processes started in it see elsewhere: where, and which.
+    folders: Vec<(PathBuf, PathBuf)>,
 }
 
 impl Namespace {
@@ -37,7 +41,10 @@ impl Namespace {
         }
         let name = format!("ferromesh-{purpose}-{}", ports::free()?);
         run(&["ip", "netns", "add", &name]).context("network namespaces need root")?;
-        let namespace = Self { name };
+        let namespace = Self {
+            name,
+            folders: Vec::new(),
+        };
         namespace.run(&["ip", "link", "set", "lo", "up"])?;
         Ok(namespace)
     }
@@ -160,11 +167,39 @@ impl Namespace {
         Ok(())
     }
 
+    /// Lets processes that are started in this namespace from now on see a folder under another path, as a container's
+    /// volume does. The path becomes an empty folder of the machine if there is none.
+    pub fn mount(&mut self, folder: &Path, at: &str) -> Result<()> {
+        std::fs::create_dir_all(at).with_context(|| format!("a folder to mount on: {at}"))?;
+        self.folders.push((at.into(), folder.to_owned()));
+        Ok(())
+    }
+
+    /// Gives a host name an address, for processes that are started in this namespace from now on.
+    pub fn name_host(&self, host: &str, address: Ipv4Addr) -> Result<()> {
+        // `ip netns exec` puts the files of this folder in the place of those in /etc.
+        let folder = self.files();
+        std::fs::create_dir_all(&folder)?;
+        let mut hosts = File::options().create(true).append(true).open(folder.join("hosts"))?;
+        writeln!(hosts, "{address} {host}")?;
+        Ok(())
+    }
+
+    fn files(&self) -> PathBuf {
+        Path::new("/etc/netns").join(&self.name)
+    }
+
     /// A command that runs in this namespace as Envoy's group, which is not redirected.
     pub fn as_envoy(&self, command: &Command) -> Command {
         let mut inside = Command::new("ip");
+        inside.args(["netns", "exec", &self.name]);
+        for (at, folder) in &self.folders {
+            // `ip netns exec` has made a mount namespace of the process's own: nobody else sees this.
+            inside
+                .args(["sh", "-ec", "mount --bind \"$0\" \"$1\"; shift; exec \"$@\""])
+                .args([folder, at]);
+        }
         inside
-            .args(["netns", "exec", &self.name])
             .args(["setpriv", "--regid", ENVOY_GROUP, "--clear-groups"])
             .arg(command.get_program())
             .args(command.get_args());
@@ -194,13 +229,20 @@ impl Namespace {
         })
     }
 
-    fn run(&self, command: &[&str]) -> Result<Output> {
+    /// Its name, as `ip netns` knows it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Runs a command in the namespace.
+    pub(super) fn run(&self, command: &[&str]) -> Result<Output> {
         run(&[&["ip", "netns", "exec", &self.name], command].concat())
     }
 }
 
 impl Drop for Namespace {
     fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(self.files());
         // Its end of the cable, and with it the other one, goes along.
         let _ = run(&["ip", "netns", "delete", &self.name]);
     }
@@ -212,7 +254,8 @@ fn cable(address: Ipv4Addr) -> String {
     format!("fm-{c}-{d}")
 }
 
-fn run(command: &[&str]) -> Result<Output> {
+/// Runs a command of the machine.
+pub(super) fn run(command: &[&str]) -> Result<Output> {
     let [program, arguments @ ..] = command else {
         bail!("no command");
     };

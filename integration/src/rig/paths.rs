@@ -31,6 +31,18 @@ pub fn python() -> Result<PathBuf> {
     find("FERROMESH_PYTHON", "python with boto3", found)
 }
 
+/// The rate limit service's store: `FERROMESH_REDIS`, else the cache, else `PATH`.
+pub fn redis() -> Result<PathBuf> {
+    let cached = cache().map(|cache| cache.join("redis/redis-server"));
+    find("FERROMESH_REDIS", "redis-server", [cached, on_path("redis-server")])
+}
+
+/// Prometheus: `FERROMESH_PROMETHEUS`, else the cache, else `PATH`.
+pub fn prometheus() -> Result<PathBuf> {
+    let cached = cache().map(|cache| cache.join("prometheus/bin/prometheus"));
+    find("FERROMESH_PROMETHEUS", "prometheus", [cached, on_path("prometheus")])
+}
+
 /// The folder of built filter modules: `FERROMESH_MODULES`, else `modules` beside the build.
 pub fn modules() -> Result<PathBuf> {
     let built = target().and_then(|target| Some(target.parent()?.join("modules")));

@@ -16,6 +16,8 @@ pub struct Faults {
     pub status: u16,
     /// A failing request gets no answer at all: its connection is closed.
     pub reset: bool,
+    /// A failing request's answer asks to come again after so many seconds (`retry-after`); 0: it does not.
+    pub retry_after: u32,
     /// Every request, failing or not, waits so long, in milliseconds.
     pub delay_millis: u64,
     /// Chooses which requests the share falls on.
@@ -29,6 +31,7 @@ impl Default for Faults {
             first: 0,
             status: 503,
             reset: false,
+            retry_after: 0,
             delay_millis: 0,
             seed: 1,
         }
@@ -63,6 +66,10 @@ impl Injector {
         } else {
             Fault::Status(self.faults.status)
         })
+    }
+
+    pub(super) fn retry_after(&self) -> Option<u32> {
+        Some(self.faults.retry_after).filter(|seconds| *seconds > 0)
     }
 
     pub(super) fn delay(&self) -> Duration {

@@ -2,11 +2,13 @@
 //! it would have been tried, and as whoever it would have come from. At a gateway, at a node's way out and at its way in.
 
 mod forms;
+mod http2;
 mod place;
 
 use std::net::SocketAddr;
 
 use ferromesh_integration::{
+    hostile::{Http2, Request},
     rig::{eventually, process::Process, Namespace, Rig, PATIENCE},
     two_colours::{self, TwoColours},
     upstream::Upstream,
@@ -15,14 +17,21 @@ use ferromesh_integration::{
 use place::{assert_source, Place};
 use serde_json::{json, Value};
 
-/// Sends bytes from a thread of its own, in a namespace or not.
+fn runtime() -> tokio::runtime::Runtime {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime")
+}
+
+/// Sends bytes from this thread, which is in a namespace or not.
 fn exchange(address: &str, bytes: &[u8]) -> String {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
     // Nobody listens yet, or nobody answers: no answer.
-    runtime.block_on(wire::ask(address, bytes)).unwrap_or_default()
+    runtime().block_on(wire::ask(address, bytes)).unwrap_or_default()
+}
+
+/// The same over HTTP/2.
+fn exchange_http2(address: &str, host: &str, request: &Request) -> Option<u16> {
+    let answer = runtime().block_on(Http2::ask(address, host, request));
+    answer.expect("an answer or a refusal")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,6 +47,12 @@ async fn at_a_gateway_clients_choose_neither_target_nor_attempts_nor_identity() 
             std::thread::spawn(move || exchange(&address, &bytes))
                 .join()
                 .expect("an answer")
+        }),
+        ask_http2: Box::new(|request| {
+            let address = address.clone();
+            std::thread::spawn(move || exchange_http2(&address, &address, &request))
+                .join()
+                .expect("an answer or a refusal")
         }),
         first: &mesh.blue,
         second: Some(&mesh.green),
@@ -101,18 +116,25 @@ async fn on_a_nodes_way_out_and_in_clients_choose_neither_target_nor_attempts_no
             .expect("inside the namespace")
     };
     let service = format!("{}:9000", two_colours::SERVICE);
+    let ask_http2 = |namespace: &Namespace, address: &str, request: Request| {
+        namespace
+            .inside(|| exchange_http2(address, &service, &request))
+            .expect("inside the namespace")
+    };
     let out = Place {
         name: "the way out",
         host: service.clone(),
         ask: Box::new(|bytes| ask(&caller, &format!("{ANYWHERE}:9000"), bytes)),
+        ask_http2: Box::new(|request| ask_http2(&caller, &format!("{ANYWHERE}:9000"), request)),
         first: &blue.upstream,
         second: Some(&green.upstream),
         attempts: 3,
     };
     let inward = Place {
         name: "the way in",
-        host: service,
+        host: service.clone(),
         ask: Box::new(|bytes| ask(&stranger, &format!("10.79.2.2:{APP_PORT}"), bytes)),
+        ask_http2: Box::new(|request| ask_http2(&stranger, &format!("10.79.2.2:{APP_PORT}"), request)),
         first: &blue.upstream,
         second: None,
         attempts: 1,

@@ -1,6 +1,7 @@
 //! A place where requests come in, and what clients must not achieve there.
 
 use ferromesh_integration::{
+    hostile::Request,
     rig::{eventually, Rig, PATIENCE},
     upstream::{Faults, Seen, Upstream},
     wire,
@@ -15,6 +16,8 @@ pub struct Place<'p> {
     pub host: String,
     /// Sends bytes and returns the whole answer.
     pub ask: Box<dyn Fn(Vec<u8>) -> String + 'p>,
+    /// Sends a request over HTTP/2 and returns the status; `None`: the stream or the connection was refused.
+    pub ask_http2: Box<dyn Fn(Request) -> Option<u16> + 'p>,
     /// The target that the route prefers, and the one that `x-ferromesh-pick: 85` would choose, if there is one.
     pub first: &'p Upstream,
     pub second: Option<&'p Upstream>,
@@ -31,11 +34,11 @@ impl Place<'_> {
         self.upstreams().for_each(Upstream::forget);
     }
 
-    fn inject(&self, faults: Faults) {
+    pub(super) fn inject(&self, faults: Faults) {
         self.upstreams().for_each(|upstream| upstream.inject(faults));
     }
 
-    fn attempts(&self) -> u64 {
+    pub(super) fn attempts(&self) -> u64 {
         self.upstreams().map(|upstream| upstream.counts().requests).sum()
     }
 
@@ -147,6 +150,7 @@ impl Place<'_> {
         self.assert_nothing_arrives();
         self.assert_target();
         self.assert_attempts();
+        self.assert_all_http2();
     }
 }
 

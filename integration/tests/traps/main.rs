@@ -2,6 +2,8 @@
 //!
 //! 6 seconds each; `FERROMESH_FULL=1` makes it 60. One worker: everything is on the worker where the filter dies.
 
+mod recovery;
+
 use std::{path::Path, time::Duration};
 
 use ferromesh_integration::{
