@@ -14,6 +14,7 @@ use ferromesh_store::{catalog, Store};
 use serde_json::Value;
 
 pub(crate) use calls::{find, is_app_mesh, Call, Found, Verb};
+pub(crate) use listing::{read_token, write_token};
 
 use crate::request::Request;
 use crate::{ApiConfig, ApiError, Clock, ErrorKind};

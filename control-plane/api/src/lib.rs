@@ -1,5 +1,5 @@
-//! The control plane's HTTP API: App Mesh's own (`/v20190125/…`, all 38 operations) and ours (`/v1/…`, modules, health,
-//! metrics).
+//! The control plane's HTTP API: App Mesh's own (`/v20190125/…`, all 38 operations), AWS Cloud Map's (`POST /`, all 30) and
+//! ours (`/v1/…`, modules, health, metrics).
 //!
 //! ```
 //! use std::sync::Arc;
@@ -32,20 +32,28 @@
 //! # Errors
 //!
 //! Every error, ours too, has App Mesh's form: the status, the header `x-amzn-errortype` with the error's name, and the
-//! body `{"message": "…"}`. An error means that nothing was stored.
+//! body `{"message": "…"}`; Cloud Map's have Cloud Map's form, with the name in `__type` too. An error means that nothing was stored.
 
 mod answer;
 mod appmesh;
+mod certificates;
+mod cloud_map;
 mod error;
+mod explanation;
 mod metrics;
 mod own;
 mod percent;
+mod registry;
 mod request;
+mod rollback;
 mod routes;
 mod state;
 mod view;
 
+pub use certificates::{Certificates, Import, NoCertificates};
 pub use error::{ApiError, ErrorKind};
+pub use explanation::{Explainer, NoExplainer, Question};
+pub use rollback::{CanaryCounts, CanaryReport, Comparisons, NoComparisons, ReportRefused, Reporter};
 pub use routes::routes;
 pub use state::{
     ApiConfig, ApiState, Clock, InvalidApiConfig, MetricsSource, Module, Modules, NoProxies, ProxyStatus, SystemClock,

@@ -1,7 +1,11 @@
-//! Our own API: policies, proxies, modules, health, metrics.
+//! Our own API: policies, the registry of tasks, proxies, modules, health, metrics.
 
+mod certificates;
+mod explain;
 mod modules;
 mod policies;
+mod registry;
+mod rollback;
 
 use ferromesh_model::policy::RampTurn;
 use ferromesh_store::Store;
@@ -22,6 +26,10 @@ pub(crate) enum Page {
     GetPolicy,
     DeletePolicy,
     TurnRamp(RampTurn),
+    Explain,
+    Registry(registry::Page),
+    Rollback(rollback::Page),
+    Certificates(certificates::Page),
     Proxies,
     Proxy,
     Modules,
@@ -42,6 +50,10 @@ impl Page {
             Self::TurnRamp(RampTurn::Start) => "StartRamp",
             Self::TurnRamp(RampTurn::Pause) => "PauseRamp",
             Self::TurnRamp(RampTurn::Resume) => "ResumeRamp",
+            Self::Registry(page) => page.name(),
+            Self::Rollback(page) => page.name(),
+            Self::Certificates(page) => page.name(),
+            Self::Explain => "Explain",
             Self::Proxies => "ListProxies",
             Self::Proxy => "GetProxy",
             Self::Modules => "ListModules",
@@ -54,13 +66,38 @@ impl Page {
 
     /// Whether it changes something.
     pub(crate) fn is_change(self) -> bool {
-        matches!(self, Self::PutPolicy | Self::DeletePolicy | Self::TurnRamp(_))
+        match self {
+            Self::Registry(page) => page.is_change(),
+            Self::Rollback(page) => page.is_change(),
+            Self::Certificates(page) => page.is_change(),
+            _ => matches!(self, Self::PutPolicy | Self::DeletePolicy | Self::TurnRamp(_)),
+        }
     }
 }
 
 /// The page with this method and path, or the methods that the path has.
 pub(crate) fn find(method: &Method, segments: &[String]) -> Result<Page, Vec<&'static str>> {
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    // The server leaves the body out of answers to HEAD.
+    let method = if method == Method::HEAD { "GET" } else { method.as_str() };
+    if let ["v1", "registry", rest @ ..] = segments.as_slice() {
+        let pages = registry::pages(rest);
+        let page = pages.iter().find(|(name, _)| *name == method);
+        let page = page.map(|(_, page)| Page::Registry(*page));
+        return page.ok_or_else(|| pages.iter().map(|(name, _)| *name).collect());
+    }
+    if let ["v1", "certificates", rest @ ..] = segments.as_slice() {
+        let pages = certificates::pages(rest);
+        let page = pages.iter().find(|(name, _)| *name == method);
+        let page = page.map(|(_, page)| Page::Certificates(*page));
+        return page.ok_or_else(|| pages.iter().map(|(name, _)| *name).collect());
+    }
+    let pages = rollback::pages(&segments);
+    if !pages.is_empty() {
+        let page = pages.iter().find(|(name, _)| *name == method);
+        let page = page.map(|(_, page)| Page::Rollback(*page));
+        return page.ok_or_else(|| pages.iter().map(|(name, _)| *name).collect());
+    }
     let pages: &[(&'static str, Page)] = match segments.as_slice() {
         ["v1", "policies"] => &[("GET", Page::Policies)],
         ["v1", "policies", mesh, name] if !mesh.is_empty() && !name.is_empty() => &[
@@ -77,6 +114,7 @@ pub(crate) fn find(method: &Method, segments: &[String]) -> Result<Page, Vec<&'s
         ["v1", "policies", mesh, name, "ramp", "resume"] if !mesh.is_empty() && !name.is_empty() => {
             &[("POST", Page::TurnRamp(RampTurn::Resume))]
         }
+        ["v1", "explain"] => &[("POST", Page::Explain)],
         ["v1", "proxies"] => &[("GET", Page::Proxies)],
         ["v1", "proxies", _, ..] => &[("GET", Page::Proxy)],
         ["v1", "modules"] => &[("GET", Page::Modules)],
@@ -86,8 +124,6 @@ pub(crate) fn find(method: &Method, segments: &[String]) -> Result<Page, Vec<&'s
         ["metrics"] => &[("GET", Page::Metrics)],
         _ => &[],
     };
-    // The server leaves the body out of answers to HEAD.
-    let method = if method == Method::HEAD { "GET" } else { method.as_str() };
     let page = pages.iter().find(|(name, _)| *name == method).map(|(_, page)| *page);
     page.ok_or_else(|| pages.iter().map(|(name, _)| *name).collect())
 }
@@ -114,6 +150,18 @@ pub(crate) fn answer(
         Page::DeletePolicy => policies::delete(&scene, segment(2), segment(3)).map(|policy| answer::json(&policy)),
         Page::TurnRamp(turn) => {
             policies::turn_ramp(&scene, segment(2), segment(3), turn).map(|policy| answer::json(&policy))
+        }
+        Page::Rollback(page) => {
+            let comparisons = state.comparisons.as_ref();
+            rollback::answer(&scene, comparisons, page, segments, request).map(|value| answer::json(&value))
+        }
+        Page::Certificates(page) => {
+            let certificates = state.certificates.as_ref();
+            certificates::answer(certificates, page, segments, request).map(|value| answer::json(&value))
+        }
+        Page::Registry(page) => registry::answer(&scene, page, segments, request).map(|value| answer::json(&value)),
+        Page::Explain => {
+            explain::answer(&scene, state.explainer.as_ref(), request).map(|explanation| answer::json(&explanation))
         }
         Page::Proxies => Ok(answer::json(&json!({ "proxies": state.proxies.list() }))),
         Page::Proxy => {

@@ -14,8 +14,9 @@ use warp::Filter;
 use crate::appmesh::{self, Found, Scene};
 use crate::metrics::Metrics;
 use crate::own::{self, Page};
+use crate::registry::Refused;
 use crate::request::{read_body, Request};
-use crate::{answer, ApiError, ApiState, ErrorKind};
+use crate::{answer, cloud_map, ApiError, ApiState, ErrorKind};
 
 /// Name in metrics and logs of a request that means no operation.
 const UNKNOWN: &str = "Unknown";
@@ -110,6 +111,9 @@ impl Server {
     }
 
     fn answer(&self, id: Uuid, began: Instant, request: &Request) -> Response {
+        if let Some(found) = cloud_map::find(request) {
+            return self.answer_cloud_map(id, began, found, request);
+        }
         let meaning = match meaning(request) {
             Ok(meaning) => meaning,
             Err((error, methods)) => {
@@ -145,6 +149,47 @@ impl Server {
             );
         }
         answered.unwrap_or_else(|error| answer::error(&error))
+    }
+
+    /// Cloud Map's operations have one path, and errors of their own.
+    fn answer_cloud_map(
+        &self,
+        id: Uuid,
+        began: Instant,
+        found: Result<&'static cloud_map::Call, Refused>,
+        request: &Request,
+    ) -> Response {
+        let (name, is_change) = found
+            .as_ref()
+            .map_or((UNKNOWN, false), |call| (call.name, call.is_change));
+        let answered = found.and_then(|call| {
+            let ApiState {
+                store, config, clock, ..
+            } = &self.state;
+            let scene = Scene {
+                store: store.as_ref(),
+                config,
+                clock: clock.as_ref(),
+            };
+            let _turn = call
+                .is_change
+                .then(|| self.writing.lock().unwrap_or_else(PoisonError::into_inner));
+            cloud_map::answer(&scene, call, request)
+        });
+        let code = answered.as_ref().map_or_else(|refused| refused.why.name(), |_| "200");
+        self.metrics.count(name, code, began.elapsed());
+        if is_change {
+            let error = answered.as_ref().err().map(|refused| refused.message.as_str());
+            tracing::info!(
+                operation = name,
+                code,
+                error,
+                revision = self.state.store.revision().ok(),
+                request_id = %id,
+                "change"
+            );
+        }
+        answered.unwrap_or_else(|refused| cloud_map::refuse(&refused))
     }
 
     fn act(&self, meaning: &Meaning, request: &Request) -> Result<Response, ApiError> {

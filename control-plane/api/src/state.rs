@@ -10,6 +10,10 @@ use ferromesh_store::Store;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::certificates::{Certificates, NoCertificates};
+use crate::explanation::{Explainer, NoExplainer};
+use crate::rollback::{Comparisons, NoComparisons};
+
 /// Settings of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiConfig {
@@ -87,6 +91,12 @@ pub struct ApiState {
     pub modules: Arc<Modules>,
     /// What is known of connected proxies; none by default.
     pub proxies: Arc<dyn ProxyStatus>,
+    /// Who compares canaries with their baselines over all proxies; nobody by default.
+    pub comparisons: Arc<dyn Comparisons>,
+    /// Who keeps certificates; nobody by default.
+    pub certificates: Arc<dyn Certificates>,
+    /// Who says where a request would go; nobody by default.
+    pub explainer: Arc<dyn Explainer>,
     /// Where the time comes from; the system's clock by default.
     pub clock: Arc<dyn Clock>,
     /// Metrics of other parts of the control plane, shown after the API's own; none by default.
@@ -101,6 +111,9 @@ impl ApiState {
             config: ApiConfig::default(),
             modules: Arc::new(Modules::default()),
             proxies: Arc::new(NoProxies),
+            comparisons: Arc::new(NoComparisons),
+            certificates: Arc::new(NoCertificates),
+            explainer: Arc::new(NoExplainer),
             clock: Arc::new(SystemClock),
             metrics: Vec::new(),
         }

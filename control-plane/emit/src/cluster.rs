@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use envoy_types::pb::envoy::config::cluster::v3::circuit_breakers::{thresholds, Thresholds};
 use envoy_types::pb::envoy::config::cluster::v3::cluster::{
-    ClusterDiscoveryType, DiscoveryType, DnsLookupFamily, LbPolicy,
+    ClusterDiscoveryType, DiscoveryType, DnsLookupFamily, EdsClusterConfig, LbPolicy,
 };
 use envoy_types::pb::envoy::config::cluster::v3::{CircuitBreakers, Cluster, OutlierDetection};
 use envoy_types::pb::envoy::config::core::v3::{Http1ProtocolOptions, Http2ProtocolOptions};
@@ -24,7 +24,7 @@ use ferromesh_ir::cluster::{
 };
 use ferromesh_ir::Proxy;
 
-use crate::{health_check, names, pack, tls, upstream, Reference, EXTENSION_CONFIG};
+use crate::{health_check, names, pack, tls, upstream, Reference, ENDPOINT, EXTENSION_CONFIG};
 
 /// A cluster. `with_filter`: whether our filter may stand before it.
 pub fn cluster(proxy: &Proxy, spec: &Spec, with_filter: bool) -> Cluster {
@@ -36,6 +36,8 @@ pub fn cluster(proxy: &Proxy, spec: &Spec, with_filter: bool) -> Cluster {
             Some((address.ip().to_string(), address.port())),
         ),
         Discovery::Nowhere => (DiscoveryType::Static, DnsLookupFamily::Auto, None),
+        // Its endpoints are a resource of their own.
+        Discovery::Registry(_) => (DiscoveryType::Eds, DnsLookupFamily::Auto, None),
         Discovery::OriginalDestination => (DiscoveryType::OriginalDst, DnsLookupFamily::Auto, None),
         Discovery::Dns {
             hostname,
@@ -52,8 +54,16 @@ pub fn cluster(proxy: &Proxy, spec: &Spec, with_filter: bool) -> Cluster {
         ),
     };
     let by_original_destination = spec.discovery == Discovery::OriginalDestination;
+    let in_registry = matches!(spec.discovery, Discovery::Registry(_));
     Cluster {
-        load_assignment: (!by_original_destination).then(|| load_assignment(&name, spec, address)),
+        load_assignment: (!by_original_destination && !in_registry).then(|| load_assignment(&name, spec, address)),
+        // Endpoints have the cluster's name.
+        eds_cluster_config: in_registry.then(|| EdsClusterConfig {
+            eds_config: Some(pack::ads()),
+            service_name: String::new(),
+        }),
+        // Who is deregistered gets no request any more, however healthy it still looks.
+        ignore_health_on_host_removal: in_registry && spec.health_check.is_some(),
         name,
         cluster_discovery_type: Some(ClusterDiscoveryType::Type(discovery_type.into())),
         lb_policy: if by_original_destination {
@@ -181,9 +191,15 @@ pub fn references(proxy: &Proxy, spec: &Spec, with_filter: bool) -> Vec<Referenc
         name,
         from: from.clone(),
     });
+    let endpoints = matches!(spec.discovery, Discovery::Registry(_)).then(|| Reference {
+        type_url: ENDPOINT,
+        name: from.clone(),
+        from: from.clone(),
+    });
     let client = spec.tls.iter();
     client
         .flat_map(|client| tls::client_references(client, &from))
         .chain(filter)
+        .chain(endpoints)
         .collect()
 }

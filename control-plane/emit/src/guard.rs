@@ -42,7 +42,7 @@ impl<'t> Table<'t> {
 
     /// The filters that stand before our own: who a request is from, and whether they may.
     pub fn before(&self, proxy: &Proxy) -> Vec<HttpFilter> {
-        let jwt = jwt::filter(&self.jwt).into_iter();
+        let jwt = jwt::filter(proxy, &self.jwt).into_iter();
         let authorization = self
             .authorization
             .iter()
@@ -75,9 +75,11 @@ impl<'t> Table<'t> {
     }
 
     /// The clusters that the filters name.
-    pub fn clusters(&self) -> impl Iterator<Item = &'t ClusterId> + '_ {
-        let authorization = self.authorization.values().map(|spec| &spec.cluster);
-        authorization.chain(self.limit.values().map(|spec| &spec.cluster))
+    pub fn clusters(&self) -> impl Iterator<Item = ClusterId> + '_ {
+        let keys = self.jwt.iter().flat_map(|(policy, jwt)| jwt::clusters(policy, jwt));
+        let authorization = self.authorization.values().map(|spec| spec.cluster.clone());
+        let limit = self.limit.values().map(|spec| spec.cluster.clone());
+        keys.chain(authorization).chain(limit)
     }
 }
 

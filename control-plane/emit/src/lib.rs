@@ -15,6 +15,7 @@
 //!     route_tables: vec![],
 //!     clusters: vec![],
 //!     plugins: vec![],
+//!     comparisons: vec![],
 //!     lints: vec![],
 //! };
 //! let output = proxy(&ir, &Modules::default(), &Secrets::default(), &Options::default());
@@ -24,6 +25,7 @@
 mod access_log;
 mod action;
 mod cluster;
+mod endpoints;
 mod filter;
 mod forwarded;
 mod guard;
@@ -56,10 +58,13 @@ use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::Secret;
 use ferromesh_ir::Proxy;
 use prost::Message;
 
+pub use endpoints::{endpoint_messages, endpoints};
 pub use secret::{Certificate, Secrets};
 
 /// Type URL of clusters (CDS).
 pub const CLUSTER: &str = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
+/// Type URL of endpoints (EDS).
+pub const ENDPOINT: &str = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
 /// Type URL of listeners (LDS).
 pub const LISTENER: &str = "type.googleapis.com/envoy.config.listener.v3.Listener";
 /// Type URL of route tables (RDS).
@@ -185,7 +190,7 @@ impl fmt::Debug for Messages {
 }
 
 /// Emits everything that a proxy is to be given. A certificate that is not among the secrets stays a reference that does
-/// not resolve.
+/// not resolve; clusters that look in the registry refer to [`endpoints`], which are emitted apart.
 pub fn proxy(proxy: &Proxy, modules: &Modules, secrets: &Secrets, options: &Options) -> Output {
     let messages = messages(proxy, modules, secrets, options);
     let mut output = Output {
@@ -244,7 +249,7 @@ pub fn messages(proxy: &Proxy, modules: &Modules, secrets: &Secrets, options: &O
             .iter()
             .flat_map(|module| filter::extensions(proxy, module, modules.lean.as_ref(), options))
             .collect(),
-        secrets: secret::secrets(secrets, &references(proxy, modules)),
+        secrets: secret::secrets(proxy, secrets),
     }
 }
 

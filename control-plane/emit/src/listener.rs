@@ -193,7 +193,7 @@ pub fn references(proxy: &Proxy, spec: &Spec, with_filter: bool) -> Vec<Referenc
                 add(ROUTE_CONFIGURATION, names::route_table(http.table));
                 for table in proxy.route_tables.iter().filter(|table| table.id == http.table) {
                     for id in Table::of(table).clusters() {
-                        add(CLUSTER, names::cluster(proxy, id));
+                        add(CLUSTER, names::cluster(proxy, &id));
                     }
                 }
                 if with_filter {

@@ -3,9 +3,12 @@
 //! Listeners, route tables, clusters and statistics keep App Mesh's names byte for byte: dashboards and alarms are made of
 //! them.
 
+use std::collections::BTreeSet;
+
 use ferromesh_ir::cluster::ClusterId;
 use ferromesh_ir::listener::{Direction, Http, Listener, Tcp};
 use ferromesh_ir::route::{Label, TableId};
+use ferromesh_ir::tls::KeyPair;
 use ferromesh_ir::{Proxy, Reporter};
 use sha2::{Digest, Sha256};
 
@@ -15,6 +18,9 @@ pub const METADATA_NAMESPACE: &str = "ferromesh";
 pub const POLICY_KEY: &str = "policy";
 /// The secret with the certificate of the control plane's own authority.
 pub const ROOT: &str = "sds_trust_built-in";
+
+/// The cluster of the SDS server beside the proxy: in the bootstrap, if the proxy is told of such a server.
+pub const LOCAL_SDS: &str = "static_cluster_sds_unix_socket";
 /// The VM that all of a proxy's filters share.
 pub const VM_ID: &str = "ferromesh.mesh";
 
@@ -50,7 +56,8 @@ pub fn route_table(id: TableId) -> String {
 
 /// A cluster: `cds_egress_<mesh>_<node>_<protocol>_<port>` towards another node,
 /// `cds_ingress_<mesh>_<node>_<protocol>_<port>` towards the application,
-/// `cds_service_<mesh>_<host>_<protocol>_<port>` towards a service that filters ask.
+/// `cds_service_<mesh>_<host>_<protocol>_<port>` towards a service that filters ask, `cds_jwks_<mesh>_<policy>_<provider>`
+/// towards a server with a key set.
 pub fn cluster(proxy: &Proxy, id: &ClusterId) -> String {
     let mesh = &proxy.mesh;
     match id {
@@ -61,6 +68,7 @@ pub fn cluster(proxy: &Proxy, id: &ClusterId) -> String {
         ClusterId::Service { host, port, protocol } => {
             format!("cds_service_{mesh}_{host}_{}_{port}", protocol.as_str())
         }
+        ClusterId::Keys { policy, provider } => format!("cds_jwks_{mesh}_{policy}_{provider}"),
         ClusterId::AmazonAws => format!("cds_egress_{mesh}_amazonaws"),
         ClusterId::AllowAll => format!("cds_egress_{mesh}_mesh-allow-all"),
     }
@@ -69,6 +77,23 @@ pub fn cluster(proxy: &Proxy, id: &ClusterId) -> String {
 /// The secret with a certificate and its key: `sds_certificate_<ARN>`.
 pub fn certificate(arn: &str) -> String {
     format!("sds_certificate_{arn}")
+}
+
+/// The secret with imported authorities: `sds_trust_<ARN>+<ARN>`, with `+built-in` where ours is one more.
+pub fn authorities(arns: &BTreeSet<String>, built_in: bool) -> String {
+    let arns: Vec<&str> = arns.iter().map(String::as_str).collect();
+    let and_ours = if built_in { "+built-in" } else { "" };
+    format!("sds_trust_{}{and_ours}", arns.join("+"))
+}
+
+/// The secret with a certificate and its key from files: `sds_file_<path>+<path>`.
+pub fn files(files: &KeyPair) -> String {
+    format!("sds_file_{}+{}", files.chain, files.key)
+}
+
+/// The secret with authorities from a file: `sds_file_<path>`.
+pub fn file(path: &str) -> String {
+    format!("sds_file_{path}")
 }
 
 /// Prefix of a connection manager's statistics: `ingress.http.8080`.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use envoy_types::pb::envoy::config::core::v3::config_source::ConfigSourceSpecifier;
 use envoy_types::pb::envoy::config::core::v3::{
-    address, socket_address, Address, AggregatedConfigSource, ApiVersion, ConfigSource, SocketAddress,
+    address, api_config_source, grpc_service, socket_address, Address, AggregatedConfigSource, ApiConfigSource,
+    ApiVersion, ConfigSource, GrpcService, SocketAddress,
 };
 use envoy_types::pb::google::protobuf;
 use prost::{Message, Name};
@@ -33,10 +34,10 @@ pub fn map(mut members: Vec<(String, protobuf::Any)>) -> HashMap<String, protobu
     }
 }
 
-/// A duration, at most as long as protobuf's.
+/// A duration, at most as long as Envoy can count.
 pub fn duration(duration: Duration) -> protobuf::Duration {
-    /// Protobuf's largest, about 10,000 years.
-    const MAX_SECONDS: i64 = 315_576_000_000;
+    /// 100 years. Envoy refuses a configuration with more than 2^63 ns (292 years) in it, and adds the time of day.
+    const MAX_SECONDS: i64 = 3_155_760_000;
     protobuf::Duration {
         seconds: i64::try_from(duration.as_secs())
             .unwrap_or(MAX_SECONDS)
@@ -74,5 +75,41 @@ pub fn ads() -> ConfigSource {
         resource_api_version: ApiVersion::V3.into(),
         config_source_specifier: Some(ConfigSourceSpecifier::Ads(AggregatedConfigSource {})),
         ..ConfigSource::default()
+    }
+}
+
+/// A gRPC stream of its own to a static cluster. Waited for no longer than Envoy does by itself, 15 s: a proxy without that
+/// server still opens its other ports.
+pub fn grpc(cluster: &str) -> ConfigSource {
+    let service = GrpcService {
+        target_specifier: Some(grpc_service::TargetSpecifier::EnvoyGrpc(grpc_service::EnvoyGrpc {
+            cluster_name: cluster.to_owned(),
+            ..grpc_service::EnvoyGrpc::default()
+        })),
+        ..GrpcService::default()
+    };
+    ConfigSource {
+        resource_api_version: ApiVersion::V3.into(),
+        config_source_specifier: Some(ConfigSourceSpecifier::ApiConfigSource(ApiConfigSource {
+            api_type: api_config_source::ApiType::Grpc.into(),
+            transport_api_version: ApiVersion::V3.into(),
+            grpc_services: vec![service],
+            ..ApiConfigSource::default()
+        })),
+        ..ConfigSource::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::duration;
+    use std::time::Duration;
+
+    #[test]
+    fn durations_are_at_most_what_envoy_can_count() {
+        assert_eq!(duration(Duration::from_millis(1500)).seconds, 1);
+        assert_eq!(duration(Duration::from_millis(1500)).nanos, 500_000_000);
+        assert_eq!(duration(Duration::from_secs(10_000_000_000)).seconds, 3_155_760_000);
+        assert_eq!(duration(Duration::MAX).seconds, 3_155_760_000);
     }
 }

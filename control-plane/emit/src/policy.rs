@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use envoy_types::pb::envoy::config::core::v3::Metadata;
 use envoy_types::pb::envoy::config::route::v3::FilterConfig;
 use envoy_types::pb::google::protobuf::{value, Any, Struct, Value};
-use ferromesh_policy::mesh::RouteConfig;
+use ferromesh_ir::route::Policy;
 
 use crate::{names, pack};
 
 /// The policy as JSON.
-pub fn json(policy: &RouteConfig) -> String {
+pub fn json(policy: &Policy) -> String {
     // Strings and numbers only: it cannot fail.
-    serde_json::to_string(policy).unwrap_or_default()
+    serde_json::to_string(&policy.config).unwrap_or_default()
 }
 
 /// Route metadata with the policy in one string leaf.

@@ -45,6 +45,7 @@ pub fn retry_policy(retry: &Retry) -> RetryPolicy {
                 &PreviousHostsPredicate {},
             ))),
         }],
+        refresh_cluster_on_retry: retry.elsewhere,
         host_selection_retry_max_attempts: HOST_SELECTION_ATTEMPTS,
         ..RetryPolicy::default()
     }

@@ -19,10 +19,16 @@ fn emits_what_the_golden_files_say() {
             &support::legible_secrets(&proxy),
             &Options::default(),
         );
-        let lints: Vec<String> = proxy.lints.iter().map(ToString::to_string).collect();
+        let tasks = proxy.tasks(&case.directory());
+        let endpoints = ferromesh_emit::endpoint_messages(&proxy, &tasks);
+        let lints = proxy.lints.iter().chain(&tasks.lints);
+        let lints: Vec<String> = lints.map(ToString::to_string).collect();
         let mut expected = files(&messages);
         if !messages.secrets.is_empty() {
             expected.insert("out.secrets.yaml".into(), text::yaml(&messages.secrets));
+        }
+        if !endpoints.is_empty() {
+            expected.insert("out.endpoints.yaml".into(), text::yaml(&endpoints));
         }
         if !lints.is_empty() {
             let text = serde_saphyr::to_string(&lints).expect("a list can be written");
@@ -85,7 +91,9 @@ fn every_reference_is_among_the_resources() {
         for modules in [support::idle_module(), Default::default()] {
             let proxy = case.lower();
             let secrets = support::legible_secrets(&proxy);
-            let output = ferromesh_emit::proxy(&proxy, &modules, &secrets, &Options::default());
+            let mut output = ferromesh_emit::proxy(&proxy, &modules, &secrets, &Options::default());
+            let tasks = proxy.tasks(&case.directory());
+            output.resources.extend(ferromesh_emit::endpoints(&proxy, &tasks));
             for reference in &output.references {
                 let found = output
                     .resources

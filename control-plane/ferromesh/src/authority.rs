@@ -13,7 +13,7 @@
 //! Private keys go from here to the proxies that need them and nowhere else: nothing here prints them.
 
 mod leaf;
-mod private_file;
+pub mod private_file;
 mod root;
 
 use std::{
@@ -31,6 +31,7 @@ use ferromesh_emit::Secrets;
 
 use leaf::{Leaf, Reason};
 use root::Root;
+use tokio::sync::Notify;
 
 /// What kept the authority from working.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +85,17 @@ pub struct Authority {
     generation: AtomicU64,
     /// Whether the last request could not be met.
     owes: Mutex<bool>,
+    /// A certificate was renewed on demand.
+    renewed: Notify,
+}
+
+/// A certificate as it was issued, without its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issued {
+    /// The ARN that it was issued for.
+    pub arn: String,
+    /// The certificate, PEM.
+    pub chain: String,
 }
 
 impl fmt::Debug for Authority {
@@ -109,6 +121,7 @@ impl Authority {
             served: Mutex::default(),
             generation: AtomicU64::new(0),
             owes: Mutex::new(false),
+            renewed: Notify::new(),
         })
     }
 
@@ -137,6 +150,7 @@ impl Authority {
         Ok(Secrets {
             certificates: certificates?,
             root: Some(self.root().to_owned()),
+            authorities: BTreeMap::new(),
         })
     }
 
@@ -179,6 +193,45 @@ impl Authority {
         if owes || served.values().any(|leaf| leaf.expires_soon(now)) {
             self.generation.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// The certificates that were asked for since the start.
+    pub fn issued(&self) -> Vec<Issued> {
+        let served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        let issued = |(arn, leaf): (&String, &Leaf)| Issued {
+            arn: arn.clone(),
+            chain: leaf.certificate().chain,
+        };
+        served.iter().map(issued).collect()
+    }
+
+    /// Issues the certificate of an ARN anew, with a new key, and begins a new generation; `None` if none was issued yet.
+    ///
+    /// Blocks on files.
+    ///
+    /// # Errors
+    /// A file cannot be read or written; the certificate before stays.
+    pub fn renew(&self, arn: &str, now: SystemTime) -> Result<Option<Issued>, AuthorityError> {
+        let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        // The one in memory stays until the new one is kept.
+        let Some(known) = Leaf::read(&self.leaves, arn)? else {
+            return Ok(None);
+        };
+        let leaf = Leaf::issue(arn, &BTreeSet::new(), Some(known), &self.root, now)?;
+        leaf.write(&self.leaves)?;
+        let issued = Issued {
+            arn: arn.to_owned(),
+            chain: leaf.certificate().chain,
+        };
+        served.insert(arn.to_owned(), leaf);
+        self.generation.fetch_add(1, Ordering::Relaxed);
+        self.renewed.notify_one();
+        Ok(Some(issued))
+    }
+
+    /// Returns when a certificate was renewed on demand: whoever serves it should ask again.
+    pub async fn renewal(&self) {
+        self.renewed.notified().await;
     }
 
     /// A number that changes when certificates should be asked for again.

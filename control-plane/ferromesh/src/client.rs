@@ -1,9 +1,11 @@
-//! `ferromesh apply`, `get`, `delete`, `ramp` and `status`: clients of the public API, with no door of their own; and
+//! `ferromesh apply`, `get`, `delete`, `certificate`, `ramp`, `rollback` and `status`: clients of the public API, with no door of their own; and
 //! `ferromesh module`, a client of registries.
 
 pub mod apply;
+pub mod certificate;
 pub mod delete;
 pub mod documents;
+pub mod explain;
 pub mod get;
 pub mod http;
 pub mod module;
@@ -11,6 +13,7 @@ pub mod noun;
 pub mod output;
 pub mod paths;
 pub mod ramp;
+pub mod rollback;
 pub mod selection;
 pub mod status;
 

@@ -3,10 +3,14 @@
 //! | part | what it is |
 //! |---|---|
 //! | [`proxy`] | `ferromesh proxy`: bootstrap, Envoy process, agent API |
+//! | [`redirect`] | `ferromesh redirect`: the packet rules that lead traffic through the proxy |
 //! | [`serve`] | `ferromesh serve`: settings, modules, status |
 //! | [`authority`] | the built-in CA, for certificates that resources name by ARN |
+//! | [`certificates`] | certificates that were imported for ARNs, their keys sealed |
+//! | [`rollback`] | canaries compared over all proxies |
 //! | [`publisher`] | from the store to snapshots: the last good one stays |
 //! | [`server`] | the accept loop with its time limits |
+//! | [`rate_limit_service`] | `ferromesh rate-limit-service`: counts over all proxies |
 //! | [`client`] | `ferromesh apply`, `get`, `delete`, `status`, `module` |
 //! | [`identity`] | which proxy an Envoy says it is |
 //!
@@ -20,12 +24,16 @@
 
 pub mod address;
 pub mod authority;
+pub mod certificates;
 pub mod client;
 pub mod exit;
 pub mod identity;
 pub mod log;
 pub mod proxy;
 pub mod publisher;
+pub mod rate_limit_service;
+pub mod redirect;
+pub mod rollback;
 pub mod serve;
 pub mod server;
 pub mod termination;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use ferromesh::{client, exit::Exit, log, proxy, serve};
+use ferromesh::{client, exit::Exit, log, proxy, rate_limit_service, redirect, serve};
 
 /// An open service mesh with AWS App Mesh's model and API on stock Envoy.
 #[derive(Debug, Parser)]
@@ -31,16 +31,26 @@ enum Command {
     Serve(serve::Arguments),
     /// Run Envoy as a proxy of the mesh
     Proxy(proxy::Arguments),
+    /// Lead an application's traffic through its proxy
+    Redirect(redirect::Arguments),
+    /// Count requests over all proxies, for policies with rateLimit.global
+    RateLimitService(rate_limit_service::Arguments),
     /// Create or update the resources in files
     Apply(client::apply::Arguments),
     /// List resources of a kind, or show one
     Get(client::get::Arguments),
     /// Delete a resource
     Delete(client::delete::Arguments),
+    /// Import, list, renew or delete certificates for the ARNs that resources name
+    Certificate(client::certificate::Arguments),
     /// Start, pause or resume the ramp of a policy
     Ramp(client::ramp::Arguments),
+    /// Show the rollbacks of a policy over all proxies, or take them back
+    Rollback(client::rollback::Arguments),
     /// Show the connected proxies and what they have taken
     Status(client::status::Arguments),
+    /// Show where a request would go, and why not elsewhere
+    Explain(client::explain::Arguments),
     /// Push, fetch and inspect filter modules
     Module(client::module::Arguments),
 }
@@ -62,11 +72,16 @@ fn main() -> ExitCode {
         match line.command {
             Command::Serve(arguments) => serve::run(arguments).await,
             Command::Proxy(arguments) => proxy::run(arguments).await,
+            Command::Redirect(arguments) => redirect::run(&arguments),
+            Command::RateLimitService(arguments) => rate_limit_service::run(arguments).await,
             Command::Apply(arguments) => client::apply::run(arguments).await,
             Command::Get(arguments) => client::get::run(arguments).await,
             Command::Delete(arguments) => client::delete::run(arguments).await,
+            Command::Certificate(arguments) => client::certificate::run(arguments).await,
             Command::Ramp(arguments) => client::ramp::run(arguments).await,
+            Command::Rollback(arguments) => client::rollback::run(arguments).await,
             Command::Status(arguments) => client::status::run(arguments).await,
+            Command::Explain(arguments) => client::explain::run(arguments).await,
             Command::Module(arguments) => client::module::run(arguments).await,
         }
     });

@@ -6,13 +6,16 @@
 pub mod admin;
 pub mod agent;
 pub mod bootstrap;
+pub mod connections;
 pub mod drain;
 pub mod environment;
 pub mod envoy;
+pub mod readiness;
 pub mod settings;
 pub mod stats_tags;
 pub mod status;
 mod supervisor;
+pub mod user_files;
 
 use std::{net::IpAddr, path::PathBuf};
 
@@ -48,6 +51,12 @@ pub struct Arguments {
     /// Print the bootstrap and exit
     #[arg(long)]
     print_bootstrap: bool,
+    /// Start nothing: wait until the Envoy of this environment serves, and exit with 0, or with 1 if it does not
+    ///
+    /// For readiness probes. APPNET_AGENT_POLL_ENVOY_READINESS_INTERVAL_S (5) and
+    /// APPNET_AGENT_POLL_ENVOY_READINESS_TIMEOUT_S (180) say how often and how long it is asked.
+    #[arg(long)]
+    envoy_readiness: bool,
 }
 
 /// Runs the command.
@@ -73,7 +82,18 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    let bootstrap = serde_json::to_string_pretty(&bootstrap::build(&settings))?;
+    if arguments.envoy_readiness {
+        return readiness::wait(&settings).await;
+    }
+    let parts = match user_files::read(&settings) {
+        Ok(parts) => parts,
+        Err(problems) => return Ok(Exit::usage(problems)),
+    };
+    let mut bootstrap = bootstrap::build(&settings);
+    if let Err(problem) = bootstrap::merge::merge(&mut bootstrap, parts) {
+        return Ok(Exit::usage([problem]));
+    }
+    let bootstrap = serde_json::to_string_pretty(&bootstrap)?;
     if arguments.print_bootstrap {
         println!("{bootstrap}");
         return Ok(Exit::Success);

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use ferromesh_ir::Lint;
+use ferromesh_ir::{rollback::Comparison, Lint};
 use ferromesh_store::{Revision, Store};
 use ferromesh_xds::{NodeInfo, Snapshot, SnapshotSource};
 use tokio::{
@@ -76,6 +76,10 @@ struct Proxy {
     revision: Option<Revision>,
     problem: Option<Problem>,
     lints: Vec<Lint>,
+    /// What of the snapshot looks in the registry.
+    registered: Option<Arc<ferromesh_ir::Proxy>>,
+    /// Comparisons of canaries that the snapshot takes part in; `None`: there is no snapshot yet.
+    comparisons: Option<Vec<Comparison>>,
     asked_at: Instant,
 }
 
@@ -113,6 +117,7 @@ impl Publisher {
                 () = self.shared.asked.notified() => {}
                 () = retry => {}
                 _ = review.tick() => self.shared.settings.authority.review(SystemTime::now()),
+                () = self.shared.settings.authority.renewal() => {}
                 () = shutdown.cancelled() => return,
             }
             tokio::time::sleep(DEBOUNCE).await;
@@ -134,6 +139,12 @@ impl Publisher {
         let proxies = self.shared.lock();
         proxies.iter().map(|(key, proxy)| report::report(key, proxy)).collect()
     }
+
+    /// Comparisons of canaries that a proxy's configuration takes part in; `None`: it has none from here yet.
+    pub fn comparisons(&self, key: &ProxyKey) -> Option<Vec<Comparison>> {
+        let proxies = self.shared.lock();
+        proxies.get(key)?.comparisons.clone()
+    }
 }
 
 impl SnapshotSource for Publisher {
@@ -153,6 +164,8 @@ impl SnapshotSource for Publisher {
             revision: None,
             problem: None,
             lints: Vec::new(),
+            registered: None,
+            comparisons: None,
             asked_at: Instant::now(),
         });
         proxy.asked_at = Instant::now();
@@ -210,6 +223,7 @@ impl Shared {
                 key: key.clone(),
                 fingerprint: proxy.fingerprint.clone(),
                 previous: proxy.sender.borrow().clone(),
+                registered: proxy.registered.clone(),
             });
         }
         by_mesh
@@ -225,13 +239,18 @@ impl Shared {
                 Ok(made) => {
                     proxy.problem = None;
                     proxy.lints = made.lints;
+                    proxy.registered = made.registered;
+                    proxy.comparisons = made.comparisons.or_else(|| proxy.comparisons.take());
                     let resources = made.snapshot.len();
                     if build::differs(proxy.sender.borrow().as_deref(), &made.snapshot) {
                         proxy.sender.send_replace(Some(made.snapshot));
                         tracing::info!(proxy = %key, revision, resources, lints = proxy.lints.len(), "published");
                     }
                 }
-                Err(reason) => proxy.keep(&key, Some(revision), reason),
+                Err(reason) => {
+                    proxy.registered = None;
+                    proxy.keep(&key, Some(revision), reason);
+                }
             }
         }
     }

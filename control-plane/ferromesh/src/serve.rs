@@ -1,6 +1,7 @@
 //! `ferromesh serve`: the control plane. One port for the App Mesh API, our own API, modules and xDS.
 
 mod dispatch;
+mod explainer;
 pub mod modules;
 pub mod settings;
 mod status;
@@ -12,7 +13,7 @@ use std::{
 
 use anyhow::Context;
 use ferromesh_api::{ApiConfig, ApiState};
-use ferromesh_store::{RedbStore, Store};
+use ferromesh_store::{key, RedbStore, Store};
 use ferromesh_xds::DeliveryStatus;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -20,11 +21,15 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     address::Listener,
     authority::Authority,
+    certificates::{keyring::Keyring, Vault},
     exit::Exit,
+    proxy::bootstrap::XDS_CLUSTER,
     publisher::{self, Publisher},
+    rollback::Court,
     server::{self, Limits},
     termination::Termination,
 };
+use explainer::Simulator;
 use modules::Found;
 pub use settings::Arguments;
 use settings::Settings;
@@ -46,18 +51,24 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let mut termination = Termination::listen().context("cannot listen for signals")?;
     let store = open_store(&settings).await?;
     let found = modules::find(settings.modules.as_deref())?;
-    let authority = open_authority(&settings).await?;
+    let authority = Arc::new(open_authority(&settings).await?);
+    let (vault, keyring) = open_vault(&settings, &store, &authority).await?;
 
+    let lowering = ferromesh_ir::Options {
+        reports_to: Some(XDS_CLUSTER.to_owned()),
+        ..ferromesh_ir::Options::default()
+    };
     let publisher = Publisher::new(
         Arc::clone(&store),
         publisher::Settings {
             account: settings.account.clone(),
-            lowering: ferromesh_ir::Options::default(),
+            lowering: lowering.clone(),
             modules: found.for_emission(),
             emission: ferromesh_emit::Options {
                 failure: settings.failure,
             },
-            authority: Arc::new(authority),
+            authority,
+            keyring,
         },
     );
     let delivery = Arc::new(DeliveryStatus::default());
@@ -67,11 +78,19 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         ferromesh_xds::Config::default(),
     );
     let status = Arc::new(Status::new(publisher.clone(), delivery, xds.clone()));
+    let court = Arc::new(Court::new(
+        Arc::clone(&store),
+        Arc::new(publisher.clone()),
+        settings.account.clone(),
+    ));
     let state = ApiState {
         config: api_config,
         modules: Arc::new(found.for_download()),
         proxies: Arc::clone(&status) as Arc<_>,
-        metrics: vec![status],
+        comparisons: Arc::clone(&court) as Arc<_>,
+        certificates: Arc::new(vault),
+        explainer: Arc::new(Simulator::new(lowering)),
+        metrics: vec![status, court],
         ..ApiState::new(Arc::clone(&store))
     };
     let dispatch = dispatch::Dispatch::new(ferromesh_api::routes(state), xds.clone());
@@ -143,6 +162,36 @@ async fn open_authority(settings: &Settings) -> anyhow::Result<Authority> {
         .await
         .context("opening the certificate authority was interrupted")?;
     opened.context("--data: cannot open the built-in certificate authority")
+}
+
+/// The keys that seal imported ones. Once something was imported, a lost file is not replaced by another.
+async fn open_vault(
+    settings: &Settings,
+    store: &Arc<dyn Store>,
+    authority: &Arc<Authority>,
+) -> anyhow::Result<(Vault, Arc<Keyring>)> {
+    let named = settings.secret_key_file.clone();
+    let path = named
+        .clone()
+        .unwrap_or_else(|| settings.data.join("certificates/secret.key"));
+    let (store, authority) = (Arc::clone(store), Arc::clone(authority));
+    let opened = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
+        let is_first = store.list(key::CERTIFICATES, None, Some(1))?.entries.is_empty();
+        let keyring = Keyring::open_file(&path, named.is_none() && is_first);
+        let keyring = Arc::new(keyring.context("--secret-key-file: cannot open the keys of imported certificates")?);
+        let vault = Vault::new(store, Arc::clone(&keyring), authority);
+        let count = vault.seal_anew()?;
+        if count > 0 {
+            tracing::info!(
+                count,
+                "imported keys sealed anew with the first key of the secret key file"
+            );
+        }
+        Ok((vault, keyring))
+    });
+    opened
+        .await
+        .context("opening the imported certificates was interrupted")?
 }
 
 impl Found {

@@ -16,10 +16,15 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::Semaphore,
+    task::JoinSet,
+};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use crate::address::{Listener, Stream};
+use crate::address::Listener;
 
 /// Any body.
 pub type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
@@ -62,6 +67,20 @@ where
     F: Fn(Request<Incoming>) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = Response<Body>> + Send + 'static,
 {
+    run_with(listener, None, answer, limits, shutdown).await;
+}
+
+/// As [`run`], with TLS on every connection where it is given.
+pub async fn run_with<F, A>(
+    listener: Listener,
+    tls: Option<TlsAcceptor>,
+    answer: F,
+    limits: Limits,
+    shutdown: CancellationToken,
+) where
+    F: Fn(Request<Incoming>) -> A + Clone + Send + Sync + 'static,
+    A: Future<Output = Response<Body>> + Send + 'static,
+{
     let places = Arc::new(Semaphore::new(limits.connections));
     let limits = Arc::new(limits);
     let mut connections = JoinSet::new();
@@ -79,10 +98,17 @@ where
         match accepted {
             Ok(stream) => {
                 let (answer, limits) = (answer.clone(), Arc::clone(&limits));
-                let shutdown = shutdown.clone();
+                let (tls, shutdown) = (tls.clone(), shutdown.clone());
                 connections.spawn(async move {
                     let _place = place;
-                    if let Err(error) = serve(stream, answer, &limits, shutdown).await {
+                    let ended = match tls {
+                        None => serve(stream, answer, &limits, shutdown).await,
+                        Some(tls) => match timely(limits.first_request, tls.accept(stream)).await {
+                            Ok(stream) => serve(stream, answer, &limits, shutdown).await,
+                            Err(error) => Err(error.into()),
+                        },
+                    };
+                    if let Err(error) = ended {
                         tracing::debug!(error = %error, "connection ended");
                     }
                 });
@@ -112,13 +138,19 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-async fn serve<F, A>(
-    stream: Stream,
+async fn timely<T>(limit: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let done = tokio::time::timeout(limit, work).await;
+    done.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+async fn serve<S, F, A>(
+    stream: S,
     answer: F,
     limits: &Limits,
     shutdown: CancellationToken,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
 where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Fn(Request<Incoming>) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = Response<Body>> + Send + 'static,
 {
@@ -154,7 +186,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
-    use crate::address::Address;
+    use crate::address::{Address, Stream};
 
     async fn hello(_: Request<Incoming>) -> Response<Body> {
         let body = Full::from("hello").map_err(|never| match never {});

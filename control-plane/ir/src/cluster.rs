@@ -6,6 +6,7 @@ use std::time::Duration;
 use ferromesh_model::resource::PortProtocol;
 use ferromesh_policy::mesh::UpstreamConfig;
 
+use crate::registry::Query;
 use crate::tls::Client;
 
 /// What tells one cluster of a proxy from another.
@@ -35,6 +36,13 @@ pub enum ClusterId {
         port: u16,
         /// What it speaks: [`PortProtocol::Http`] or [`PortProtocol::Grpc`].
         protocol: PortProtocol,
+    },
+    /// The server that gives away the key set of a provider of tokens.
+    Keys {
+        /// Name of the policy.
+        policy: String,
+        /// Name of the provider.
+        provider: String,
     },
     /// Wherever the connection wanted to go, for `*.amazonaws.com`.
     AmazonAws,
@@ -83,6 +91,8 @@ pub enum Discovery {
         /// Which addresses are wanted.
         family: AddressFamily,
     },
+    /// In the registry (`awsCloudMap`).
+    Registry(Query),
     /// The address that the connection wanted before it was redirected.
     OriginalDestination,
     /// No task can be found: every request is answered with 503.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use ferromesh_model::policy::{Jwks, Jwt, JwtProvider, JwtRequirement, KeyPart, LimitKey};
+pub use ferromesh_model::policy::{Jwks, Jwt, JwtProvider, JwtRequirement, KeyPart, LimitKey, LIMIT_ENTRY};
 
 use crate::cluster::ClusterId;
 

@@ -22,6 +22,7 @@
 //!     virtual_routers: BTreeMap::new(),
 //!     virtual_gateways: [("g".to_owned(), VirtualGateway { spec, routes: vec![] })].into(),
 //!     policies: vec![],
+//!     rollbacks: BTreeMap::new(),
 //! };
 //! let proxy = lower::proxy(&mesh, ProxyKind::VirtualGateway, "g", &Options::default()).unwrap();
 //! assert_eq!(proxy.listeners[0].port, 8080);
@@ -34,9 +35,11 @@ pub mod lower;
 pub mod matcher;
 pub mod options;
 pub mod proxy;
+pub mod registry;
+pub mod rollback;
 pub mod route;
 pub mod simulate;
 pub mod tls;
 
-pub use options::Options;
+pub use options::{Imported, Options};
 pub use proxy::{Lint, Proxy, ProxyKind, Reporter};

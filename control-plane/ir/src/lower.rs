@@ -11,7 +11,12 @@ mod conditions;
 pub mod expression;
 mod gateway;
 mod guard;
+mod health;
+mod key_server;
 mod node;
+mod off;
+mod other_target;
+mod overall;
 mod policy;
 pub mod rank;
 mod retry;
@@ -20,8 +25,6 @@ mod settings;
 mod tcp;
 mod tls;
 mod upstream;
-
-pub use policy::protects;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -36,6 +39,7 @@ use ferromesh_policy::mesh::UpstreamConfig;
 
 use crate::cluster::{AddressFamily, Cluster, ClusterId, Limits, RetryBudget};
 use crate::listener::Bind;
+use crate::rollback::Comparison;
 use crate::{Lint, Options, Proxy, ProxyKind, Reporter};
 
 /// Lowers a mesh to what the Envoy of one virtual node or virtual gateway must do.
@@ -53,7 +57,9 @@ pub fn proxy(mesh: &Mesh, kind: ProxyKind, name: &str, options: &Options) -> Res
         options,
         limits: options.limits,
         client_policy: None,
+        gateway_route: None,
         clusters: BTreeMap::new(),
+        comparisons: BTreeMap::new(),
         retry_budgets: BTreeMap::new(),
         exact_budgets: BTreeMap::new(),
         tokens: BTreeMap::new(),
@@ -85,7 +91,11 @@ struct Lowering<'a> {
     limits: Limits,
     /// TLS policy of calls to the backend that is being lowered.
     client_policy: Option<ClientPolicyTls>,
+    /// The gateway route that is being lowered.
+    gateway_route: Option<String>,
     clusters: BTreeMap<ClusterId, Cluster>,
+    /// Comparisons that this proxy takes part in, by their keys.
+    comparisons: BTreeMap<String, Comparison>,
     /// What routes with retries ask of their targets.
     retry_budgets: BTreeMap<ClusterId, RetryBudget>,
     exact_budgets: BTreeMap<ClusterId, UpstreamConfig>,
@@ -140,6 +150,14 @@ fn address_family(preference: Option<IpPreference>) -> AddressFamily {
         Some(IpPreference::Ipv4Preferred) => AddressFamily::V4Preferred,
         Some(IpPreference::Ipv4Only) => AddressFamily::V4Only,
         Some(IpPreference::Ipv6Only) => AddressFamily::V6Only,
+    }
+}
+
+/// Of a task that is registered with both addresses, App Mesh called the IPv4 one unless it was told otherwise.
+fn registered_family(preference: Option<IpPreference>) -> AddressFamily {
+    match preference {
+        None => AddressFamily::V4Only,
+        some => address_family(some),
     }
 }
 

@@ -44,7 +44,7 @@ pub enum PathMatch {
     Regex(String),
 }
 
-/// How one header must look. Several values of one header are joined by commas first.
+/// How one header must look. Of several values any may fulfil the condition, and of a negated one none may (Envoy 1.40).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeaderMatch {
     /// Lower-case name.

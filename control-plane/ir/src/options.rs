@@ -1,5 +1,6 @@
 //! What a mesh's operator may switch off of the behaviour that is nowhere written in the resources.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::cluster::{Limits, RetryBudget};
@@ -26,10 +27,24 @@ pub struct Options {
     /// Whether gateways append the client's address to `x-forwarded-for`. App Mesh did not; since nothing was there
     /// before, appending is safe for upstreams, and without it they cannot know the client.
     pub append_client_address: bool,
-    /// What happens to TLS settings that are not implemented yet: certificates and trust from the local SDS server.
-    pub tls: UnsupportedTls,
     /// Time between two flushes of the filter's counters.
     pub flush_interval: Duration,
+    /// The proxies' cluster that leads to the control plane, for counts of canaries; without one each worker compares
+    /// its own requests alone. Proxies that have no such cluster report nothing.
+    pub reports_to: Option<String>,
+    /// What was imported for ARNs that resources name.
+    pub imported: Imported,
+    /// Trust domain of the SPIFFE identities that the control plane's authority issues: a host name in lower case.
+    pub trust_domain: String,
+}
+
+/// The ARNs that something was imported for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// Those with a certificate.
+    pub certificates: BTreeSet<String>,
+    /// Those with authorities, which every certificate has too.
+    pub authorities: BTreeSet<String>,
 }
 
 impl Default for Options {
@@ -43,8 +58,10 @@ impl Default for Options {
             websocket: true,
             normalize_paths: true,
             append_client_address: true,
-            tls: UnsupportedTls::Refuse,
             flush_interval: Duration::from_secs(1),
+            reports_to: None,
+            imported: Imported::default(),
+            trust_domain: "ferromesh.local".to_owned(),
         }
     }
 }
@@ -65,13 +82,4 @@ pub enum AwsEgress {
     Allowed,
     /// Only if the egress filter lets everything out.
     AsFiltered,
-}
-
-/// What happens to TLS settings that are not implemented yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UnsupportedTls {
-    /// The port stays closed, calls are answered with 503: nothing that should be encrypted travels in the clear.
-    Refuse,
-    /// They are passed over with a lint, for trying a mesh out on one machine.
-    Plaintext,
 }

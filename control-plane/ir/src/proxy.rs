@@ -6,6 +6,7 @@ use ferromesh_policy::mesh::PluginConfig;
 
 use crate::cluster::Cluster;
 use crate::listener::Listener;
+use crate::rollback::Comparison;
 use crate::route::RouteTable;
 
 /// What kind of App Mesh resource a proxy stands for.
@@ -34,6 +35,8 @@ pub struct Proxy {
     pub clusters: Vec<Cluster>,
     /// Settings of the filter, one for each reporter that a listener names.
     pub plugins: Vec<Plugin>,
+    /// Comparisons of canaries with their baselines that it takes part in.
+    pub comparisons: Vec<Comparison>,
     /// Configuration that is accepted but has no or another effect than its author may expect.
     pub lints: Vec<Lint>,
 }

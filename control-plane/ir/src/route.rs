@@ -62,7 +62,7 @@ pub struct Route {
     /// What is done with it.
     pub action: Action,
     /// What the filter decides; `None` when there is nothing to decide, and the filter is then off.
-    pub policy: Option<RouteConfig>,
+    pub policy: Option<Policy>,
     /// What requests must pass before they are forwarded.
     pub guards: Guards,
 }
@@ -70,14 +70,24 @@ pub struct Route {
 impl Route {
     /// Whether the filter has something to do on it without which requests must not pass.
     pub fn is_protected(&self) -> bool {
-        self.policy.as_ref().is_some_and(crate::lower::protects)
+        self.policy.as_ref().is_some_and(|policy| policy.protects)
     }
 
-    /// Whether the filter writes response headers on it; a policy that does not compile is nobody's to carry out.
+    /// Whether the filter writes response headers on it.
     pub fn writes_responses(&self) -> bool {
-        let policy = self.policy.as_ref().and_then(|config| config.compile().ok());
-        policy.is_some_and(|policy| policy.writes_responses().is_some())
+        self.policy.as_ref().is_some_and(|policy| policy.writes_responses)
     }
+}
+
+/// What the filter decides on a route, and what was found out when it was compiled: compiling is not for every emission.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    /// The filter's configuration, which compiles.
+    pub config: RouteConfig,
+    /// Whether requests must not pass without it.
+    pub protects: bool,
+    /// Whether it writes response headers.
+    pub writes_responses: bool,
 }
 
 /// What a route was made from. Several routes may share a label.
@@ -172,6 +182,8 @@ pub struct Retry {
     pub retry_after: Option<Duration>,
     /// Whether an attempt that reaches [`Self::per_try_timeout`] goes on beside the next.
     pub hedged: bool,
+    /// Whether each retry goes to a target of the route that has not been tried yet.
+    pub elsewhere: bool,
     /// Whether requests are told ([`RETRY_MARK`]) that somebody retries them, so that no later hop does.
     pub marks: bool,
 }
@@ -187,6 +199,7 @@ impl Retry {
         back_off: None,
         retry_after: None,
         hedged: false,
+        elsewhere: false,
         marks: false,
     };
 }

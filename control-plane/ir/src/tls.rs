@@ -6,6 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Proxy;
 
+/// The secret of the SDS server that stands for an identity of the proxy's own, issued by the control plane's authority.
+pub const OWN_IDENTITY: &str = "ferromesh:identity";
+/// The secret of the SDS server that stands for the control plane's authority, which issues those identities.
+pub const OWN_AUTHORITY: &str = "ferromesh:authority";
+
 /// What the clients of a port may speak.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Accepts {
@@ -31,7 +36,7 @@ impl Accepts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     /// What the listener shows.
-    pub certificate: Certificate,
+    pub certificate: Identity,
     /// How client certificates are checked; `None` asks for none, otherwise one is required.
     pub clients: Option<Validation>,
     /// Protocols offered in ALPN, the best first.
@@ -44,23 +49,26 @@ pub struct Client {
     /// Name asked for in SNI; `None` where the upstream is an IP address, which SNI cannot carry.
     pub server_name: Option<String>,
     /// What is shown to servers that ask for a certificate.
-    pub certificate: Option<KeyPair>,
+    pub certificate: Option<Identity>,
     /// How the server's certificate is checked; `None` takes any.
     pub server: Option<Validation>,
     /// Protocols offered in ALPN, the best first.
     pub alpn: &'static [&'static str],
 }
 
-/// A listener's certificate.
+/// A certificate and its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Certificate {
-    /// From files.
+pub enum Identity {
+    /// From files, which the control plane never sees.
     File(KeyPair),
-    /// From the control plane, which issues it.
-    Issued {
-        /// The ARN by which the resources name it.
+    /// From the SDS server beside the proxy, by the secret's name; the control plane never sees it either.
+    Local(String),
+    /// From the control plane: what was imported for the ARN, or else what its authority issues.
+    Served {
+        /// The ARN by which the resources name it, or [`OWN_IDENTITY`] with the proxy behind it.
         arn: String,
-        /// Host names and IP addresses that it must be good for: those of everything in the mesh that shows it.
+        /// Host names, IP addresses and SPIFFE identities that it must be good for if it is issued: those of everything
+        /// in the mesh that shows it.
         names: BTreeSet<String>,
     },
 }
@@ -88,19 +96,59 @@ pub struct Validation {
 pub enum Trust {
     /// The authorities in a PEM file.
     File(String),
+    /// Those of a secret of the SDS server beside the proxy.
+    Local(String),
     /// The control plane's own authority.
     BuiltIn,
+    /// Authorities that were imported.
+    Imported {
+        /// The ARNs that they were imported for, one at least.
+        authorities: BTreeSet<String>,
+        /// Whether the control plane's own authority is one more.
+        built_in: bool,
+    },
 }
 
 impl Proxy {
-    /// The certificates that the control plane must issue for this proxy: ARNs, with the names that each must be good for.
+    /// The certificates that listeners and clusters show.
+    pub fn identities(&self) -> impl Iterator<Item = &Identity> {
+        let clusters = self.clusters.iter().filter_map(|cluster| cluster.tls.as_ref());
+        let shown = self.servers().map(|server| &server.certificate);
+        shown.chain(clusters.filter_map(|client| client.certificate.as_ref()))
+    }
+
+    /// How listeners and clusters check their peers.
+    pub fn validations(&self) -> impl Iterator<Item = &Validation> {
+        let clusters = self.clusters.iter().filter_map(|cluster| cluster.tls.as_ref());
+        let clients = self.servers().filter_map(|server| server.clients.as_ref());
+        clients.chain(clusters.filter_map(|client| client.server.as_ref()))
+    }
+
+    /// The certificates that the control plane must serve to this proxy: ARNs, with the names that each must be good for if
+    /// it is issued.
     pub fn issued_certificates(&self) -> BTreeMap<&str, &BTreeSet<String>> {
-        let chains = self.listeners.iter().flat_map(|listener| &listener.chains);
-        chains
-            .filter_map(|chain| match &chain.accepts.server()?.certificate {
-                Certificate::Issued { arn, names } => Some((arn.as_str(), names)),
-                Certificate::File(_) => None,
+        self.identities()
+            .filter_map(|identity| match identity {
+                Identity::Served { arn, names } => Some((arn.as_str(), names)),
+                Identity::File(_) | Identity::Local(_) => None,
             })
             .collect()
+    }
+
+    /// The ARNs whose imported authorities the proxy must be given.
+    pub fn imported_authorities(&self) -> BTreeSet<&str> {
+        self.validations()
+            .filter_map(|validation| match &validation.trust {
+                Trust::Imported { authorities, .. } => Some(authorities),
+                Trust::File(_) | Trust::Local(_) | Trust::BuiltIn => None,
+            })
+            .flatten()
+            .map(String::as_str)
+            .collect()
+    }
+
+    fn servers(&self) -> impl Iterator<Item = &Server> {
+        let chains = self.listeners.iter().flat_map(|listener| &listener.chains);
+        chains.filter_map(|chain| chain.accepts.server())
     }
 }

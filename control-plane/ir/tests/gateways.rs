@@ -181,7 +181,7 @@ fn limits_policies_and_weights_reach_the_filter() {
     let proxy = fixture::gateway(&mesh);
     let forwards = forwards(&proxy);
     assert_eq!(forwards.len(), 1, "the policy asks for retries of every method");
-    let policy = serde_json::to_value(forwards[0].0.policy.as_ref().expect("a policy")).unwrap();
+    let policy = serde_json::to_value(&forwards[0].0.policy.as_ref().expect("a policy").config).unwrap();
     assert_eq!(
         policy,
         json!({

@@ -128,7 +128,10 @@ fn egress_knows_backends_by_name_and_port_and_nothing_else() {
     );
     let policy = table.hosts[0].routes[0].policy.as_ref().expect("a policy");
     assert_eq!(
-        policy.observability.map(|observability| observability.response_headers),
+        policy
+            .config
+            .observability
+            .map(|observability| observability.response_headers),
         Some(true)
     );
 }

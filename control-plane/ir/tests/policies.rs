@@ -109,11 +109,11 @@ fn of_several_native_budgets_for_one_target_the_most_generous_holds() {
 fn a_window_is_the_filters_and_leaves_envoys_budget_at_its_default() {
     let proxy = front(json!([[{"mesh": {}}, {"retry": {"budget": {"ratio": 0.5, "windowSeconds": 5}}}]]));
     let policy = routes(&proxy, "a.local")[1].policy.as_ref().expect("a policy");
-    assert!(policy.retry.is_some());
+    assert!(policy.config.retry.is_some());
     assert_eq!(budget(&proxy, "blue"), Some((20.0, 10)));
     let native = front(json!([[{"mesh": {}}, {"retry": {"budget": {"mode": "native"}}}]]));
     let policy = routes(&native, "a.local")[1].policy.as_ref().expect("a policy");
-    assert!(policy.retry.is_none(), "where Envoy counts, the filter does not");
+    assert!(policy.config.retry.is_none(), "where Envoy counts, the filter does not");
 }
 
 #[test]
@@ -143,8 +143,8 @@ fn a_ramp_that_does_not_fit_a_route_is_left_out_and_the_rest_holds() {
     let canary = json!({"ramp": {"startUnixMillis": 1, "steps": steps}, "sticky": {"header": "x-user"}});
     let proxy = front(json!([[{"mesh": {}}, {"canary": canary, "rateLimit": limits}]]));
     let policy = routes(&proxy, "b.local")[0].policy.as_ref().expect("a policy");
-    let canary = policy.canary.as_ref().expect("a canary");
-    assert!(canary.ramp.is_none() && canary.sticky.is_some() && policy.rate_limit.is_some());
+    let canary = policy.config.canary.as_ref().expect("a canary");
+    assert!(canary.ramp.is_none() && canary.sticky.is_some() && policy.config.rate_limit.is_some());
     assert!(
         proxy.lints[0].message.starts_with("it has no ramp and no rollback: "),
         "{:?}",
@@ -155,7 +155,12 @@ fn a_ramp_that_does_not_fit_a_route_is_left_out_and_the_rest_holds() {
 #[test]
 fn what_a_mesh_does_to_requests_it_does_once_where_they_are_sent() {
     let fault = json!({"fault": {"abort": {"status": 500}}});
-    let has_fault = |route: &Route| route.policy.as_ref().is_some_and(|policy| policy.fault.is_some());
+    let has_fault = |route: &Route| {
+        route
+            .policy
+            .as_ref()
+            .is_some_and(|policy| policy.config.fault.is_some())
+    };
     let arrivals = |proxy: &Proxy| has_fault(&proxy.route_tables[0].hosts[0].routes[0]);
     let proxy = front(json!([[{"mesh": {}}, fault]]));
     assert!(routes(&proxy, "a.local").into_iter().all(has_fault));

@@ -3,9 +3,8 @@
 mod fixture;
 
 use ferromesh_ir::cluster::{Cluster, ClusterId, Discovery};
-use ferromesh_ir::options::UnsupportedTls;
-use ferromesh_ir::tls::{Accepts, Certificate, Trust};
-use ferromesh_ir::{lower, Options, Proxy, ProxyKind};
+use ferromesh_ir::tls::{Accepts, Identity, Trust};
+use ferromesh_ir::Proxy;
 use serde_json::{json, Value};
 
 const ARN: &str = "arn:aws:acm:us-east-1:123456789012:certificate/c";
@@ -55,6 +54,7 @@ fn a_certificate_is_for_every_host_and_gateway_of_the_mesh_that_shows_it() {
     let proxy = fixture::node(&mesh);
     let issued = proxy.issued_certificates();
     let names: Vec<&str> = issued[ARN].iter().map(String::as_str).collect();
+    // Shared by three: none of their identities.
     assert_eq!(names, ["g", "n.local", "o.ns"]);
     assert_eq!(fixture::gateway(&mesh).issued_certificates(), issued);
 }
@@ -73,51 +73,49 @@ fn modes_are_strict_permissive_and_disabled() {
 }
 
 #[test]
-fn what_needs_the_local_sds_server_stays_closed_unless_plaintext_is_asked_for() {
-    let validated = json!({"mode": "STRICT", "certificate": {"file": {"certificateChain": "/c", "privateKey": "/k"}},
-        "validation": {"trust": {"sds": {"secretName": "s"}}}});
-    let plain = json!({"portMapping": {"port": 8082, "protocol": "http"}});
-    let mesh = fixture::mesh(json!([["gateway", "g", {"listeners":
-        [listener(8080, from_sds()), listener(8081, validated), plain]}]]));
-    let ports = |options: &Options| {
-        let proxy = lower::proxy(&mesh, ProxyKind::VirtualGateway, "g", options).unwrap();
-        assert_eq!(proxy.lints.len(), 2, "{:?}", proxy.lints);
-        proxy.listeners.iter().map(|listener| listener.port).collect::<Vec<_>>()
-    };
-    assert_eq!(ports(&Options::default()), [8082]);
-    let plaintext = Options {
-        tls: UnsupportedTls::Plaintext,
-        ..Options::default()
-    };
-    assert_eq!(ports(&plaintext), [8080, 8081, 8082]);
+fn a_listener_shows_and_trusts_secrets_of_the_local_sds_server() {
+    let validated = json!({"mode": "STRICT", "certificate": {"sds": {"secretName": "own"}},
+        "validation": {"trust": {"sds": {"secretName": "authorities"}}}});
+    let mesh = fixture::mesh(json!([["gateway", "g", {"listeners": [listener(8080, validated)]}]]));
+    let proxy = fixture::gateway(&mesh);
+    let server = proxy.listeners[0].chains[0].accepts.server().expect("TLS");
+    assert_eq!(server.certificate, Identity::Local("own".into()));
+    let trust = server.clients.as_ref().map(|clients| &clients.trust);
+    assert_eq!(trust, Some(&Trust::Local("authorities".into())));
 }
 
 #[test]
-fn calls_that_need_the_local_sds_server_fail_closed() {
-    let policies = [
-        Value::Null,
-        json!({"tls": {"validation": {"trust": {"sds": {"secretName": "s"}}}}}),
-        json!({"tls": {"certificate": {"sds": {"secretName": "s"}},
-            "validation": {"trust": {"file": {"certificateChain": "/ca"}}}}}),
-    ];
-    for policy in policies {
-        let mut backend = json!({"virtualServiceName": "s.local"});
-        let mut tls = by_arn("STRICT");
-        match policy {
-            // The server's own certificate.
-            Value::Null => tls = from_sds(),
-            policy => backend["clientPolicy"] = policy,
-        }
-        let mesh = fixture::mesh(json!([
-            ["node", "n", {"backends": [{"virtualService": backend}]}],
-            ["node", "t", node("t.local", listener(8080, tls))],
-            ["service", "s.local", provided_by("t")]
-        ]));
-        let proxy = fixture::node(&mesh);
-        assert_eq!(towards_node(&proxy).discovery, Discovery::Nowhere);
-        assert_eq!(proxy.lints.len(), 1, "{:?}", proxy.lints);
-        assert!(proxy.lints[0].message.contains("local SDS server"), "{:?}", proxy.lints);
-    }
+fn calls_show_and_trust_secrets_of_the_local_sds_server() {
+    let policy = json!({"tls": {"certificate": {"sds": {"secretName": "own"}},
+        "validation": {"trust": {"sds": {"secretName": "authorities"}}}}});
+    let mesh = fixture::mesh(json!([
+        ["node", "n", {"backends": [{"virtualService": {"virtualServiceName": "s.local", "clientPolicy": policy}}]}],
+        ["node", "t", node("t.local", listener(8080, by_arn("STRICT")))],
+        ["service", "s.local", provided_by("t")]
+    ]));
+    let proxy = fixture::node(&mesh);
+    let tls = towards_node(&proxy).tls.as_ref().expect("TLS");
+    assert_eq!(tls.certificate, Some(Identity::Local("own".into())));
+    let server = tls.server.as_ref().expect("a validation");
+    assert_eq!(
+        (&server.trust, &server.names[..]),
+        (&Trust::Local("authorities".into()), &["t.local".to_owned()][..])
+    );
+}
+
+#[test]
+fn a_caller_without_a_policy_does_not_check_a_certificate_that_it_knows_nothing_of() {
+    let mesh = fixture::mesh(json!([
+        ["node", "n", {"backends": [{"virtualService": {"virtualServiceName": "s.local"}}]}],
+        ["node", "t", node("t.local", listener(8080, from_sds()))],
+        ["service", "s.local", provided_by("t")]
+    ]));
+    let proxy = fixture::node(&mesh);
+    assert_eq!(
+        towards_node(&proxy).tls.as_ref().map(|tls| tls.server.clone()),
+        Some(None)
+    );
+    assert!(proxy.lints[0].message.contains("is not checked"), "{:?}", proxy.lints);
 }
 
 #[test]
@@ -178,6 +176,54 @@ fn certificates_from_files_are_the_proxys_business() {
     assert!(proxy.issued_certificates().is_empty());
     assert_eq!(proxy.lints, []);
     let server = proxy.listeners[0].chains[0].accepts.server().expect("TLS");
-    assert!(matches!(&server.certificate, Certificate::File(files) if files.key == "/k"));
+    assert!(matches!(&server.certificate, Identity::File(files) if files.key == "/k"));
     assert_eq!(server.clients, None);
+}
+
+#[test]
+fn two_names_of_secrets_stand_for_an_identity_of_the_built_in_authority_and_for_itself() {
+    let own = json!({"sds": {"secretName": "ferromesh:identity"}});
+    let ours = json!({"sds": {"secretName": "ferromesh:authority"}});
+    let caller = "spiffe://ferromesh.local/mesh/m/virtualNode/n";
+    let target = "spiffe://ferromesh.local/mesh/m/virtualNode/t";
+    let tls = json!({"mode": "STRICT", "certificate": own, "validation": {"trust": ours,
+        "subjectAlternativeNames": {"match": {"exact": [caller]}}}});
+    let policy = json!({"tls": {"certificate": own, "validation": {"trust": ours,
+        "subjectAlternativeNames": {"match": {"exact": [target]}}}}});
+    let towards = |policy: Value| {
+        let mesh = fixture::mesh(json!([
+            ["node", "n", {"backends": [{"virtualService": {"virtualServiceName": "s.local", "clientPolicy": policy}}],
+                "listeners": [listener(8080, tls.clone())], "serviceDiscovery": {"dns": {"hostname": "N.local"}}}],
+            ["node", "t", node("t.local", listener(8080, tls.clone()))],
+            ["service", "s.local", provided_by("t")]
+        ]));
+        let proxy = fixture::node(&mesh);
+        let served = proxy.issued_certificates();
+        let names: Vec<&str> = served["ferromesh:identity/mesh/m/virtualNode/n"]
+            .iter()
+            .map(String::as_str)
+            .collect();
+        assert_eq!(names, ["n.local", caller]);
+        assert_eq!(served.len(), 1, "{served:?}");
+        let server = proxy.listeners[0].chains[0].accepts.server().expect("TLS").clone();
+        let clients = server.clients.expect("clients are checked");
+        assert_eq!(
+            (clients.trust, &clients.names[..]),
+            (Trust::BuiltIn, &[caller.to_owned()][..])
+        );
+        towards_node(&proxy).tls.clone().expect("TLS")
+    };
+    let client = towards(policy);
+    assert!(matches!(client.certificate, Some(Identity::Served { .. })));
+    let checked = client.server.expect("a check");
+    assert_eq!(
+        (checked.trust, &checked.names[..]),
+        (Trust::BuiltIn, &[target.to_owned()][..])
+    );
+    // Without a policy the identity is known anyway.
+    let checked = towards(json!({})).server.expect("a check");
+    assert_eq!(
+        (checked.trust, &checked.names[..]),
+        (Trust::BuiltIn, &[target.to_owned()][..])
+    );
 }

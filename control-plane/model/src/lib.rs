@@ -4,7 +4,8 @@
 //! The flow inside this crate is one-directional:
 //!
 //! 1. [`shapes`] checks a JSON value against App Mesh's own constraints (unknown members, types, limits, unions).
-//! 2. [`resource`] holds the typed specs, [`record`] the stored form of one resource, [`policy`] our own side resources.
+//! 2. [`resource`] holds the typed specs, [`record`] the stored form of one resource, [`policy`] our own side resources,
+//!    [`registry`] the tasks that stand where AWS Cloud Map stood.
 //! 3. [`validate`] holds the rules that one resource alone cannot answer: references, listeners, deletion.
 //! 4. [`mesh::Mesh::assemble`] makes the typed view of one whole mesh, which is what gets lowered to Envoy.
 //!
@@ -32,7 +33,9 @@ mod describe;
 pub mod mesh;
 pub mod policy;
 pub mod record;
+pub mod registry;
 pub mod resource;
+pub mod rollback;
 pub mod shapes;
 pub mod validate;
 

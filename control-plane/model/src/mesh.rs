@@ -10,6 +10,7 @@ use crate::resource::{
     GatewayRouteSpec, Kind, MeshSpec, RouteSpec, VirtualGatewaySpec, VirtualNodeSpec, VirtualRouterSpec,
     VirtualServiceSpec,
 };
+use crate::rollback::Rollbacks;
 use crate::Violation;
 
 /// One mesh with everything in it, typed.
@@ -34,6 +35,8 @@ pub struct Mesh {
     pub virtual_gateways: BTreeMap<String, VirtualGateway>,
     /// Our own policies, by name.
     pub policies: Vec<Policy>,
+    /// What is known of rollbacks, by the policy's name; [`Mesh::assemble`] leaves it to who has read them.
+    pub rollbacks: BTreeMap<String, Rollbacks>,
 }
 
 /// A virtual router with its routes.
@@ -102,6 +105,7 @@ impl Mesh {
             virtual_routers: BTreeMap::new(),
             virtual_gateways: BTreeMap::new(),
             policies: policies.into_iter().filter(|policy| policy.mesh == name).collect(),
+            rollbacks: BTreeMap::new(),
         };
         assembled.policies.sort_by(|a, b| a.name.cmp(&b.name));
 

@@ -2,9 +2,10 @@
 //!
 //! App Mesh specs are stored and returned verbatim, so whatever Ferromesh adds lives beside them: a policy names a
 //! resource and says what happens to its requests. Where several policies apply to one request, the one with the narrower
-//! target wins: mesh, then the virtual node or gateway that sends the request, then virtual service, then route. Of
+//! target wins: mesh, then the virtual node or gateway that sends the request, then the gateway route, then virtual
+//! service, then route. Who is called has the last word: what a service asks of requests no gateway takes back. Of
 //! `canary`, `retry`, `observability` and `forwarded` each setting is decided by itself; every other member replaces the
-//! wider policy's whole member.
+//! wider policy's whole member. `off` takes back what wider policies have said.
 
 mod among;
 mod check;
@@ -12,7 +13,10 @@ mod ext_authz;
 mod filter;
 mod forwarded;
 mod jwt;
+mod key_server;
+mod limit;
 mod mirror;
+mod off;
 mod ramp;
 mod rate_limit;
 mod retry;
@@ -24,10 +28,13 @@ use serde::{Deserialize, Serialize};
 
 pub use check::check;
 pub use ext_authz::ExtAuthz;
-pub use filter::{CanarySettings, ObservabilitySettings};
+pub use filter::{CanarySettings, ObservabilitySettings, OnRetry};
 pub use forwarded::{CertDetail, ForwardClientCert, Forwarded};
 pub use jwt::{ClaimHeader, Jwks, Jwt, JwtProvider, JwtRequirement, TokenHeader};
+pub use key_server::{KeyServer, RemoteJwks};
+pub use limit::{InvalidLimit, Limit, Told, LIMIT_ENTRY};
 pub use mirror::Mirror;
+pub use off::Off;
 pub use ramp::{RampTurn, TurnRefused};
 pub use rate_limit::{Entry, GlobalRateLimit, KeyPart, LimitKey, RateLimit};
 pub use retry::{
@@ -69,6 +76,13 @@ pub enum PolicyTarget {
     },
     /// Requests that come in through a virtual gateway.
     VirtualGateway(String),
+    /// Requests that take a gateway route.
+    GatewayRoute {
+        /// Virtual gateway that holds the gateway route.
+        gateway: String,
+        /// Name of the gateway route.
+        name: String,
+    },
     /// Requests that arrive at a virtual node, whoever sends them.
     VirtualNodeIngress(String),
 }
@@ -110,4 +124,9 @@ pub struct PolicySpec {
     /// What is believed of what clients say about where a request comes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forwarded: Option<Forwarded>,
+    /// Members that wider policies have asked for and that are off for this target, at least 1 where it is there. Without
+    /// `rateLimit`, `circuitBreaker`, `jwt` or `extAuthz` requests pass that would not have passed with it: each route that
+    /// loses one is named in the status of its proxies.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub off: Vec<Off>,
 }

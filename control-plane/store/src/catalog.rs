@@ -3,6 +3,7 @@
 use ferromesh_model::policy::Policy;
 use ferromesh_model::record::Record;
 use ferromesh_model::resource::{Key, Kind};
+use ferromesh_model::rollback::Rollbacks;
 use serde::de::DeserializeOwned;
 
 use crate::{key, Change, Revision, Store, StoreError, Stored};
@@ -81,6 +82,24 @@ pub fn put_record(record: &Record) -> Result<Change, StoreError> {
 /// The write that stores a policy.
 pub fn put_policy(policy: &Policy) -> Result<Change, StoreError> {
     put(key::policy(&policy.mesh, &policy.name), policy)
+}
+
+/// What is known of a policy's rollbacks, and the revision in which that was last written.
+pub fn rollback(store: &dyn Store, mesh: &str, policy: &str) -> Result<Option<(Rollbacks, Revision)>, StoreError> {
+    let Some(stored) = store.get(&key::rollback(mesh, policy))? else {
+        return Ok(None);
+    };
+    Ok(Some((read(&stored)?, stored.modified)))
+}
+
+/// What is known of the rollbacks of all policies.
+pub fn rollbacks(store: &dyn Store) -> Result<Vec<Rollbacks>, StoreError> {
+    read_all(&store.list(key::ROLLBACKS, None, None)?.entries)
+}
+
+/// The write that stores what is known of a policy's rollbacks.
+pub fn put_rollback(rollbacks: &Rollbacks) -> Result<Change, StoreError> {
+    put(key::rollback(&rollbacks.mesh, &rollbacks.policy), rollbacks)
 }
 
 /// The write that stores a value as JSON.

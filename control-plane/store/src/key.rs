@@ -9,7 +9,12 @@
 //! | `resource/M/virtualNode/N` (…`virtualService`, `virtualRouter`, `virtualGateway`) | record |
 //! | `resource/M/route/R/T`, `resource/M/gatewayRoute/G/T` | record |
 //! | `policy/M/P` | policy |
+//! | `rollback/M/P` | what is known of a policy's rollbacks |
+//! | `certificate/ARN` | what was imported for an ARN, its private key sealed |
 //! | `token/…` | client tokens, for idempotent calls |
+//! | `registry/namespace/N`, `registry/service/N/S`, `registry/instance/N/S/I` | the registry of tasks |
+//! | `registry/id/…` | namespace and service of an id |
+//! | `registry/operation/…` | what was done to the registry, in the order of time |
 
 use ferromesh_model::resource::{Key, Kind};
 
@@ -19,10 +24,25 @@ pub const MESHES: &str = "mesh/";
 pub const RESOURCES: &str = "resource/";
 /// Prefix of all policies.
 pub const POLICIES: &str = "policy/";
+/// Prefix of what is known of all policies' rollbacks.
+pub const ROLLBACKS: &str = "rollback/";
+/// Prefix of everything that was imported for ARNs.
+pub const CERTIFICATES: &str = "certificate/";
 /// Prefix of client tokens by their name.
 pub const TOKENS: &str = "token/by-name/";
 /// Prefix of client tokens by the time of their use.
 pub const TOKENS_BY_AGE: &str = "token/by-age/";
+
+/// Prefix of the registry's namespaces.
+pub const NAMESPACES: &str = "registry/namespace/";
+/// Prefix of the registry's services.
+pub const SERVICES: &str = "registry/service/";
+/// Prefix of the registry's instances.
+pub const INSTANCES: &str = "registry/instance/";
+/// Prefix of the names that belong to the registry's ids.
+pub const REGISTRY_IDS: &str = "registry/id/";
+/// Prefix of what was done to the registry.
+pub const OPERATIONS: &str = "registry/operation/";
 
 /// A name as a component of a key.
 pub fn component(name: &str) -> String {
@@ -75,6 +95,56 @@ pub fn policy(mesh: &str, name: &str) -> String {
 /// Prefix of a mesh's policies.
 pub fn policies(mesh: &str) -> String {
     format!("{POLICIES}{}/", component(mesh))
+}
+
+/// Key of what is known of a policy's rollbacks.
+pub fn rollback(mesh: &str, policy: &str) -> String {
+    format!("{}{}", rollbacks(mesh), component(policy))
+}
+
+/// Prefix of what is known of the rollbacks of a mesh's policies.
+pub fn rollbacks(mesh: &str) -> String {
+    format!("{ROLLBACKS}{}/", component(mesh))
+}
+
+/// Key of what was imported for an ARN.
+pub fn certificate(arn: &str) -> String {
+    format!("{CERTIFICATES}{}", component(arn))
+}
+
+/// Key of a namespace of the registry.
+pub fn namespace(name: &str) -> String {
+    format!("{NAMESPACES}{}", component(name))
+}
+
+/// Prefix of a namespace's services.
+pub fn services(namespace: &str) -> String {
+    format!("{SERVICES}{}/", component(namespace))
+}
+
+/// Key of a service of the registry.
+pub fn service(namespace: &str, name: &str) -> String {
+    format!("{}{}", services(namespace), component(name))
+}
+
+/// Prefix of a service's instances.
+pub fn instances(namespace: &str, service: &str) -> String {
+    format!("{INSTANCES}{}/{}/", component(namespace), component(service))
+}
+
+/// Key of an instance of the registry.
+pub fn instance(namespace: &str, service: &str, id: &str) -> String {
+    format!("{}{}", instances(namespace, service), component(id))
+}
+
+/// Key of the names that belong to an id of the registry.
+pub fn registry_id(id: &str) -> String {
+    format!("{REGISTRY_IDS}{}", component(id))
+}
+
+/// Key of an operation of the registry.
+pub fn operation(id: &str) -> String {
+    format!("{OPERATIONS}{}", component(id))
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ pub enum SealError {
 }
 
 /// The resources of one type in a snapshot.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ResourceSet {
     by_name: BTreeMap<Arc<str>, Arc<Resource>>,
     version: SetVersion,
@@ -192,6 +192,37 @@ impl Snapshot {
             }
         }
         self
+    }
+
+    /// The same snapshot with other resources of one type, those that have not changed shared: for a source that knows that
+    /// nothing else has changed. The references stay.
+    ///
+    /// # Errors
+    /// As for [`Snapshot::seal`]; what is referred to must still be there.
+    pub fn replacing<N: Into<Arc<str>>>(
+        &self,
+        type_url: &str,
+        resources: impl IntoIterator<Item = (N, Bytes)>,
+    ) -> Result<Self, SealError> {
+        let resources = resources.into_iter().map(|(name, value)| (type_url, name, value));
+        let mut changed = Self::seal(resources, [])?.sharing(self);
+        for (from, targets) in &self.references {
+            let of_type = targets.iter().filter(|(target, _)| &**target == type_url);
+            for (target, name) in of_type {
+                if changed.resources(type_url).get(name).is_none() {
+                    return Err(SealError::Unresolved {
+                        type_url: target.clone(),
+                        name: name.clone(),
+                        from: from.clone(),
+                    });
+                }
+            }
+        }
+        let others = self.sets.iter().filter(|(other, _)| &***other != type_url);
+        let others = others.map(|(other, set)| (other.clone(), set.clone()));
+        changed.sets.extend(others);
+        changed.references.clone_from(&self.references);
+        Ok(changed)
     }
 
     /// The resources of a type; an empty set for a type of which there is none.
@@ -330,6 +361,21 @@ mod tests {
         };
         assert!(same("a"));
         assert!(!same("b"));
+    }
+
+    #[test]
+    fn replacing_one_type_leaves_the_others_and_their_references() {
+        let resources = [
+            (CLUSTER, "a", Bytes::from_static(b"1")),
+            (ENDPOINT, "a", Bytes::from_static(b"1")),
+        ];
+        let one = Snapshot::seal(resources, [Reference::new(ENDPOINT, "a", "a")]).unwrap();
+        let two = one.replacing(ENDPOINT, [("a", Bytes::from_static(b"2"))]).unwrap();
+        assert_eq!(one.resources(CLUSTER).version(), two.resources(CLUSTER).version());
+        assert_ne!(one.resources(ENDPOINT).version(), two.resources(ENDPOINT).version());
+        assert_eq!(two.references_of("a"), one.references_of("a"));
+        let lacking = two.replacing(ENDPOINT, [("b", Bytes::new())]);
+        assert!(matches!(lacking, Err(SealError::Unresolved { .. })));
     }
 
     #[test]

@@ -73,6 +73,7 @@ pub(super) fn delete(scene: &Scene<'_>, kind: Kind, input: &Input) -> Result<Val
         if kind == Kind::Mesh {
             // Nothing but the mesh gives its policies a meaning, and a later mesh of this name is another one.
             changes.extend(view.keys(&key::policies(&key.mesh))?.into_iter().map(Change::delete));
+            changes.extend(view.keys(&key::rollbacks(&key.mesh))?.into_iter().map(Change::delete));
         } else {
             // As App Mesh answers: the deletion counts as a change, of all but meshes.
             advance(&mut record, now);

@@ -47,12 +47,12 @@ pub(super) fn list(scene: &Scene<'_>, call: &Call, kind: Kind, input: &Input) ->
 }
 
 /// The token that continues after `last`.
-pub(super) fn write_token(last: &str) -> String {
+pub(crate) fn write_token(last: &str) -> String {
     hex(last.as_bytes())
 }
 
 /// Where a token continues.
-pub(super) fn read_token(token: &str) -> Result<String, ApiError> {
+pub(crate) fn read_token(token: &str) -> Result<String, ApiError> {
     let wrong = || ApiError::bad_request(format!("nextToken: is none that a list gave out, is {token:?}"));
     let digits: Option<Vec<u32>> = token.chars().map(|digit| digit.to_digit(16)).collect();
     let digits = digits

@@ -25,17 +25,25 @@ pub(super) fn list(scene: &Scene<'_>, request: &Request) -> Result<Value, ApiErr
     Ok(json!({ "policies": catalog::policies(scene.store, mesh)? }))
 }
 
-/// One policy.
+/// One policy, with the status of its rollbacks where there have been any.
 pub(super) fn get(scene: &Scene<'_>, mesh: &str, name: &str) -> Result<Value, ApiError> {
     match catalog::policy(scene.store, mesh, name)? {
-        Some((policy, _)) => Ok(json!(policy)),
+        Some((policy, _)) => {
+            let mut shown = json!(policy);
+            if let Some(status) = super::rollback::status(scene, mesh, name)? {
+                shown["status"] = status;
+            }
+            Ok(shown)
+        }
         None => Err(absent(mesh, name)),
     }
 }
 
-/// Makes or replaces a policy. The names in the body may be left out; given, they must be those of the path.
+/// Makes or replaces a policy. The names in the body may be left out; given, they must be those of the path. A status is
+/// passed over, so that what was read can be written.
 pub(super) fn put(scene: &Scene<'_>, mesh: &str, name: &str, request: &Request) -> Result<Value, ApiError> {
     let mut body = request.object()?;
+    body.remove("status");
     let mut violations: Vec<_> = names(name).into_iter().collect();
     for (member, in_path) in [("mesh", mesh), ("name", name)] {
         let in_body = body.entry(member).or_insert_with(|| json!(in_path));
@@ -91,7 +99,9 @@ pub(super) fn delete(scene: &Scene<'_>, mesh: &str, name: &str) -> Result<Value,
         let key = key::policy(mesh, name);
         let stored = view.get(&key)?.ok_or_else(|| absent(mesh, name))?;
         let policy: Policy = catalog::read(&stored)?;
-        Ok((vec![Change::delete(key)], json!(policy)))
+        // A later policy of this name is another one.
+        let changes = vec![Change::delete(key), Change::delete(key::rollback(mesh, name))];
+        Ok((changes, json!(policy)))
     })
 }
 
@@ -99,6 +109,6 @@ fn names(name: &str) -> Option<Violation> {
     validate::name(ferromesh_model::resource::Kind::Route, "name", name)
 }
 
-fn absent(mesh: &str, name: &str) -> ApiError {
+pub(super) fn absent(mesh: &str, name: &str) -> ApiError {
     ApiError::not_found(format!("policy {name:?} is not present in mesh {mesh:?}"))
 }

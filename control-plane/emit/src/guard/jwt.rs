@@ -5,17 +5,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use envoy_types::pb::envoy::config::core::v3::{data_source, DataSource};
+use envoy_types::pb::envoy::config::core::v3::{data_source, http_uri, DataSource, HttpUri};
 use envoy_types::pb::envoy::extensions::filters::http::jwt_authn::v3::jwt_provider::JwksSourceSpecifier;
 use envoy_types::pb::envoy::extensions::filters::http::jwt_authn::v3::jwt_requirement::RequiresType;
 use envoy_types::pb::envoy::extensions::filters::http::jwt_authn::v3::{
-    per_route_config, JwtAuthentication, JwtClaimToHeader, JwtHeader, JwtProvider, JwtRequirement,
-    JwtRequirementAndList, JwtRequirementOrList, PerRouteConfig,
+    per_route_config, JwksAsyncFetch, JwtAuthentication, JwtClaimToHeader, JwtHeader, JwtProvider, JwtRequirement,
+    JwtRequirementAndList, JwtRequirementOrList, PerRouteConfig, RemoteJwks,
 };
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 use envoy_types::pb::google::protobuf::{Any, Empty};
+use ferromesh_ir::cluster::ClusterId;
 use ferromesh_ir::guard::{Jwks, Jwt, JwtProvider as Spec, JwtRequirement as Requirement};
+use ferromesh_ir::Proxy;
 use prost::{Message, Name};
 
 use crate::{names, pack};
@@ -31,7 +34,7 @@ struct Sorted {
 }
 
 /// The filter for all of these policies; `None` where there are none.
-pub fn filter(policies: &BTreeMap<&str, &Arc<Jwt>>) -> Option<HttpFilter> {
+pub fn filter(proxy: &Proxy, policies: &BTreeMap<&str, &Arc<Jwt>>) -> Option<HttpFilter> {
     if policies.is_empty() {
         return None;
     }
@@ -40,7 +43,10 @@ pub fn filter(policies: &BTreeMap<&str, &Arc<Jwt>>) -> Option<HttpFilter> {
         let names: Vec<String> = jwt.providers.iter().map(|spec| name(policy, spec)).collect();
         let required = requirement(jwt.require.unwrap_or_default(), &names);
         sorted.requirement_map.insert((*policy).to_owned(), required);
-        let providers = jwt.providers.iter().map(|spec| (name(policy, spec), provider(spec)));
+        let providers = jwt
+            .providers
+            .iter()
+            .map(|spec| (name(policy, spec), provider(proxy, policy, spec)));
         sorted.providers.extend(providers);
     }
     let config = Any {
@@ -87,11 +93,47 @@ fn requires(requires_type: RequiresType) -> JwtRequirement {
     }
 }
 
-fn provider(spec: &Spec) -> JwtProvider {
-    let source = match &spec.jwks {
-        Jwks::Inline(keys) => data_source::Specifier::InlineString(keys.to_string()),
-        Jwks::File(path) => data_source::Specifier::Filename(path.clone()),
+/// The clusters of a policy's key sets.
+pub fn clusters(policy: &str, jwt: &Jwt) -> Vec<ClusterId> {
+    let remote = jwt.providers.iter().filter(|spec| matches!(spec.jwks, Jwks::Remote(_)));
+    remote.map(|spec| key_server(policy, spec)).collect()
+}
+
+fn key_server(policy: &str, spec: &Spec) -> ClusterId {
+    ClusterId::Keys {
+        policy: policy.to_owned(),
+        provider: spec.name.clone(),
+    }
+}
+
+fn keys(proxy: &Proxy, policy: &str, spec: &Spec) -> JwksSourceSpecifier {
+    let local = |specifier| {
+        JwksSourceSpecifier::LocalJwks(DataSource {
+            specifier: Some(specifier),
+            ..DataSource::default()
+        })
     };
+    match &spec.jwks {
+        Jwks::Inline(keys) => local(data_source::Specifier::InlineString(keys.to_string())),
+        Jwks::File(path) => local(data_source::Specifier::Filename(path.clone())),
+        Jwks::Remote(remote) => JwksSourceSpecifier::RemoteJwks(RemoteJwks {
+            http_uri: Some(HttpUri {
+                uri: remote.uri.clone(),
+                timeout: Some(pack::duration(Duration::from_millis(remote.timeout_millis().into()))),
+                http_upstream_type: Some(http_uri::HttpUpstreamType::Cluster(names::cluster(
+                    proxy,
+                    &key_server(policy, spec),
+                ))),
+            }),
+            cache_duration: Some(pack::duration(Duration::from_secs(remote.cache_seconds().into()))),
+            // Before the first request, and not by it; a new listener waits for the first answer, the old one serves on.
+            async_fetch: Some(JwksAsyncFetch::default()),
+            ..RemoteJwks::default()
+        }),
+    }
+}
+
+fn provider(proxy: &Proxy, policy: &str, spec: &Spec) -> JwtProvider {
     JwtProvider {
         issuer: spec.issuer.clone().unwrap_or_default(),
         audiences: spec.audiences.clone(),
@@ -114,10 +156,7 @@ fn provider(spec: &Spec) -> JwtProvider {
                 ..JwtClaimToHeader::default()
             })
             .collect(),
-        jwks_source_specifier: Some(JwksSourceSpecifier::LocalJwks(DataSource {
-            specifier: Some(source),
-            ..DataSource::default()
-        })),
+        jwks_source_specifier: Some(keys(proxy, policy, spec)),
         ..JwtProvider::default()
     }
 }

@@ -10,7 +10,7 @@ use envoy_types::pb::envoy::config::route::v3::RateLimit as Descriptor;
 use envoy_types::pb::envoy::extensions::filters::http::ratelimit::v3::{RateLimit, RateLimitPerRoute};
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 use envoy_types::pb::google::protobuf::Any;
-use ferromesh_ir::guard::{GlobalLimit, KeyPart};
+use ferromesh_ir::guard::{GlobalLimit, KeyPart, LimitKey, LIMIT_ENTRY};
 use ferromesh_ir::route::Label;
 use ferromesh_ir::Proxy;
 
@@ -38,7 +38,7 @@ pub fn on_route(spec: &GlobalLimit, label: &Label) -> Any {
         .limits
         .iter()
         .map(|limit| Descriptor {
-            actions: limit.key.iter().map(|part| action(part, label)).collect(),
+            actions: actions(limit, label),
             ..Descriptor::default()
         })
         .collect();
@@ -48,14 +48,24 @@ pub fn on_route(spec: &GlobalLimit, label: &Label) -> Any {
     })
 }
 
+/// The entries of one descriptor. The limit is the last, after everything that a request has a part in.
+fn actions(limit: &LimitKey, label: &Label) -> Vec<Action> {
+    let key = limit.key.iter().map(|part| action(part, label));
+    let limit = limit.limit.iter().map(|limit| Action {
+        action_specifier: Some(constant(LIMIT_ENTRY, &limit.to_string())),
+    });
+    key.chain(limit).collect()
+}
+
+fn constant(key: &str, value: &str) -> ActionSpecifier {
+    ActionSpecifier::GenericKey(GenericKey {
+        descriptor_key: key.to_owned(),
+        descriptor_value: value.to_owned(),
+        ..GenericKey::default()
+    })
+}
+
 fn action(part: &KeyPart, label: &Label) -> Action {
-    let constant = |key: &str, value: &str| {
-        ActionSpecifier::GenericKey(GenericKey {
-            descriptor_key: key.to_owned(),
-            descriptor_value: value.to_owned(),
-            ..GenericKey::default()
-        })
-    };
     let named = |name: &Option<String>| name.clone().unwrap_or_else(|| "-".into());
     Action {
         action_specifier: Some(match part {
@@ -69,5 +79,47 @@ fn action(part: &KeyPart, label: &Label) -> Action {
             KeyPart::Route {} => constant("route", &named(&label.route)),
             KeyPart::Constant(entry) => constant(&entry.key, &entry.value),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ferromesh_model::policy::Entry;
+
+    use super::*;
+
+    #[test]
+    fn a_limit_is_the_last_entry_of_its_descriptor_and_absent_where_the_service_knows_it() {
+        let entries = |limit: Option<&str>| -> Vec<(String, String)> {
+            let key = LimitKey {
+                key: vec![
+                    KeyPart::Route {},
+                    KeyPart::Constant(Entry {
+                        key: "a".into(),
+                        value: "b".into(),
+                    }),
+                ],
+                limit: limit.map(|limit| limit.parse().expect("a limit")),
+            };
+            let label = Label {
+                route: Some("r".into()),
+                ..Label::default()
+            };
+            let said = actions(&key, &label)
+                .into_iter()
+                .map(|action| match action.action_specifier {
+                    Some(ActionSpecifier::GenericKey(entry)) => (entry.descriptor_key, entry.descriptor_value),
+                    other => panic!("{other:?}"),
+                });
+            said.collect()
+        };
+        let own = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let key = vec![own("route", "r"), own("a", "b")];
+        assert_eq!(entries(None), key);
+        let limit = r#""l";q=5;w=60"#;
+        assert_eq!(
+            entries(Some(limit)),
+            [key, vec![own("ferromesh.limit", limit)]].concat()
+        );
     }
 }

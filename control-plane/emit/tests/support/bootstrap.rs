@@ -4,14 +4,19 @@
 use envoy_types::pb::envoy::config::bootstrap::v3::bootstrap::StaticResources;
 use envoy_types::pb::envoy::config::bootstrap::v3::runtime_layer::LayerSpecifier;
 use envoy_types::pb::envoy::config::bootstrap::v3::{Bootstrap, LayeredRuntime, RuntimeLayer};
-use envoy_types::pb::envoy::config::core::v3::{address, Node, TypedExtensionConfig};
+use envoy_types::pb::envoy::config::cluster::v3::Cluster;
+use envoy_types::pb::envoy::config::core::v3::{address, Http2ProtocolOptions, Node, TypedExtensionConfig};
 use envoy_types::pb::envoy::config::listener::v3::{filter, FilterChain};
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::http_connection_manager::RouteSpecifier;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
     http_filter, HttpConnectionManager, HttpFilter,
 };
+use envoy_types::pb::envoy::extensions::upstreams::http::v3::http_protocol_options::explicit_http_config::ProtocolConfig;
+use envoy_types::pb::envoy::extensions::upstreams::http::v3::http_protocol_options::{
+    ExplicitHttpConfig, UpstreamProtocolOptions,
+};
 use envoy_types::pb::envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
-use envoy_types::pb::google::protobuf::{value, Struct, Value};
+use envoy_types::pb::google::protobuf::{value, Duration, Struct, Value};
 use envoy_types::util::pack_any;
 use ferromesh_emit::Messages;
 use prost::{Message, Name};
@@ -25,6 +30,7 @@ pub fn of(mut messages: Messages) -> Bootstrap {
         .iter_mut()
         .map(|cluster| &mut cluster.transport_socket);
     sockets.for_each(pki::resolve);
+    messages.secrets.iter_mut().for_each(pki::resolve_files);
     for cluster in &mut messages.clusters {
         for options in cluster.typed_extension_protocol_options.values_mut() {
             let mut decoded = HttpProtocolOptions::decode(options.value.as_slice()).expect("HTTP options");
@@ -43,6 +49,7 @@ pub fn of(mut messages: Messages) -> Bootstrap {
             pki::resolve(&mut chain.transport_socket);
         }
     }
+    messages.clusters.push(local_sds());
     Bootstrap {
         node: Some(Node {
             id: "test".into(),
@@ -56,6 +63,25 @@ pub fn of(mut messages: Messages) -> Bootstrap {
         }),
         layered_runtime: Some(runtime()),
         ..Bootstrap::default()
+    }
+}
+
+/// The SDS server beside the proxy, which is not there: its cluster is named wherever a mesh names one of its secrets.
+fn local_sds() -> Cluster {
+    Cluster {
+        name: "static_cluster_sds_unix_socket".into(),
+        connect_timeout: Some(Duration { seconds: 1, nanos: 0 }),
+        typed_extension_protocol_options: [(
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions".to_owned(),
+            pack_any(HttpProtocolOptions {
+                upstream_protocol_options: Some(UpstreamProtocolOptions::ExplicitHttpConfig(ExplicitHttpConfig {
+                    protocol_config: Some(ProtocolConfig::Http2ProtocolOptions(Http2ProtocolOptions::default())),
+                })),
+                ..HttpProtocolOptions::default()
+            }),
+        )]
+        .into(),
+        ..Cluster::default()
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use ferromesh_ir::{lower, Options, Proxy, ProxyKind};
 use ferromesh_model::mesh::{GatewayRoute, Mesh, Route, VirtualGateway, VirtualRouter};
 use ferromesh_model::policy::Policy;
+use ferromesh_model::registry::{Directory, Health, Instance, Service};
 use serde::de::DeserializeOwned;
 use serde::Deserialize;
 use serde_json::Value;
@@ -20,6 +21,28 @@ pub struct Case {
     pub of: String,
     /// In the order of creation.
     pub resources: Vec<Resource>,
+    /// Services with tasks.
+    #[serde(default)]
+    pub registry: Vec<Registered>,
+}
+
+/// A service of the registry.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Registered {
+    pub namespace: String,
+    pub service: String,
+    pub custom_health: bool,
+    pub instances: Vec<Task>,
+}
+
+/// A task of it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    pub id: String,
+    pub health: Option<Health>,
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// One resource, or one policy.
@@ -36,6 +59,37 @@ pub struct Resource {
 }
 
 impl Case {
+    /// What is registered.
+    pub fn directory(&self) -> Directory {
+        let services = self.registry.iter().map(|registered| Service {
+            namespace: registered.namespace.clone(),
+            namespace_id: "ns-1".into(),
+            name: registered.service.clone(),
+            id: "srv-1".into(),
+            description: None,
+            dns: None,
+            custom_health: registered.custom_health,
+            attributes: BTreeMap::new(),
+            instances_revision: 1,
+            created_at: 0.0,
+            creator_request_id: None,
+            tags: Vec::new(),
+        });
+        let instances = self.registry.iter().flat_map(|registered| {
+            registered.instances.iter().map(|task| Instance {
+                namespace: registered.namespace.clone(),
+                service: registered.service.clone(),
+                id: task.id.clone(),
+                attributes: task.attributes.clone(),
+                health: task.health.unwrap_or(Health::Healthy),
+                registered_at: 0.0,
+                creator_request_id: None,
+                operation: None,
+            })
+        });
+        Directory::new(services, instances)
+    }
+
     /// Lowers the proxy that the case asks for.
     pub fn lower(&self) -> Proxy {
         let (kind, name) = match self.of.split_once('/') {
@@ -82,6 +136,7 @@ pub fn mesh(resources: &[Resource]) -> Mesh {
         virtual_routers: BTreeMap::new(),
         virtual_gateways: BTreeMap::new(),
         policies: Vec::new(),
+        rollbacks: BTreeMap::new(),
     };
     for (index, resource) in resources.iter().enumerate() {
         add(&mut mesh, resource, index as f64);

@@ -2,9 +2,13 @@
 #![allow(dead_code)] // no test file uses all of it
 
 pub mod bootstrap;
+pub mod echo;
 pub mod envoy;
 pub mod fixture;
+pub mod merged;
 pub mod pki;
+pub mod requests;
+pub mod scale;
 pub mod text;
 pub mod upstream;
 
@@ -57,6 +61,11 @@ pub fn legible_secrets(proxy: &Proxy) -> Secrets {
             .map(|arn| ((*arn).into(), certificate(arn)))
             .collect(),
         root: Some("(root)".into()),
+        authorities: proxy
+            .imported_authorities()
+            .into_iter()
+            .map(|arn| (arn.to_owned(), format!("(authorities of {arn})")))
+            .collect(),
     }
 }
 

@@ -5,10 +5,13 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use envoy_types::pb::envoy::config::core::v3::{data_source, transport_socket, DataSource, TransportSocket};
+use envoy_types::pb::envoy::config::core::v3::config_source::ConfigSourceSpecifier;
+use envoy_types::pb::envoy::config::core::v3::{
+    data_source, transport_socket, ConfigSource, DataSource, TransportSocket,
+};
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::common_tls_context::ValidationContextType;
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
-    CommonTlsContext, DownstreamTlsContext, UpstreamTlsContext,
+    secret, CommonTlsContext, DownstreamTlsContext, SdsSecretConfig, Secret, UpstreamTlsContext,
 };
 use envoy_types::util::pack_any;
 use ferromesh_emit::{Certificate, Secrets};
@@ -143,12 +146,22 @@ pub fn connect(
 /// Secrets for a proxy, issued by our authority.
 pub fn secrets(proxy: &Proxy) -> Secrets {
     let certificates = proxy.issued_certificates().into_iter().map(|(arn, names)| {
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        // What no certificate can carry is left out, as the real authority does.
+        let names: Vec<&str> = names
+            .iter()
+            .map(String::as_str)
+            .filter(|name| name.is_ascii())
+            .collect();
         (arn.to_owned(), ours().issue(&names))
     });
     Secrets {
         certificates: certificates.collect(),
         root: Some(ours().root()),
+        authorities: proxy
+            .imported_authorities()
+            .into_iter()
+            .map(|arn| (arn.to_owned(), theirs().root()))
+            .collect(),
     }
 }
 
@@ -171,23 +184,37 @@ pub fn resolve(socket: &mut Option<TransportSocket>) {
 }
 
 fn resolve_context(context: &mut CommonTlsContext) {
-    for secret in &mut context.tls_certificate_sds_secret_configs {
-        secret.sds_config = None;
+    context
+        .tls_certificate_sds_secret_configs
+        .iter_mut()
+        .for_each(resolve_secret);
+    if let Some(ValidationContextType::CombinedValidationContext(combined)) = &mut context.validation_context_type {
+        let secrets = combined.validation_context_sds_secret_config.iter_mut();
+        secrets.for_each(resolve_secret);
     }
-    for certificate in &mut context.tls_certificates {
-        certificate.certificate_chain.iter_mut().for_each(resolve_file);
-        certificate.private_key.iter_mut().for_each(resolve_file);
-    }
-    match &mut context.validation_context_type {
-        Some(ValidationContextType::ValidationContext(context)) => {
-            context.trusted_ca.iter_mut().for_each(resolve_file);
+}
+
+/// Puts our files in where a secret names some.
+pub fn resolve_files(secret: &mut Secret) {
+    match &mut secret.r#type {
+        Some(secret::Type::TlsCertificate(certificate)) => {
+            certificate.certificate_chain.iter_mut().for_each(resolve_file);
+            certificate.private_key.iter_mut().for_each(resolve_file);
+            certificate.watched_directory = None;
         }
-        Some(ValidationContextType::CombinedValidationContext(combined)) => {
-            let secrets = combined.validation_context_sds_secret_config.iter_mut();
-            secrets.for_each(|secret| secret.sds_config = None);
+        Some(secret::Type::ValidationContext(context)) => {
+            context.trusted_ca.iter_mut().for_each(resolve_file);
+            context.watched_directory = None;
         }
         _ => {}
     }
+}
+
+/// Secrets of a server beside the proxy stay its.
+fn resolve_secret(secret: &mut SdsSecretConfig) {
+    let over_ads =
+        |source: &mut ConfigSource| matches!(source.config_source_specifier, Some(ConfigSourceSpecifier::Ads(_)));
+    secret.sds_config.take_if(over_ads);
 }
 
 fn resolve_file(source: &mut DataSource) {
@@ -199,4 +226,16 @@ fn resolve_file(source: &mut DataSource) {
     }
     let file = ["key.pem", "ca.pem"].into_iter().find(|end| path.ends_with(end));
     *path = ours().file(file.unwrap_or("chain.pem")).display().to_string();
+}
+
+/// What a TLS client says first when it asks for a server name.
+pub fn client_hello(server_name: &str) -> Vec<u8> {
+    let name = ServerName::try_from(server_name.to_owned()).expect("a server name");
+    let config = Arc::new(ours().client(None, &[]));
+    let mut connection = ClientConnection::new(config, name).expect("a client");
+    let mut hello = Vec::new();
+    while connection.wants_write() {
+        connection.write_tls(&mut hello).expect("a buffer takes it");
+    }
+    hello
 }

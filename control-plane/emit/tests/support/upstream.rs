@@ -68,6 +68,7 @@ impl Upstream {
             for stream in listener.incoming().flatten() {
                 let (counter, tls) = (counter.clone(), tls.clone());
                 std::thread::spawn(move || match tls {
+                    None if is_tls(&stream) => drop(name_only(stream, name)),
                     None => drop(serve(stream, name, &counter)),
                     Some(config) => drop(serve_tls(stream, name, &counter, config)),
                 });
@@ -75,6 +76,19 @@ impl Upstream {
         });
         Self { port, requests }
     }
+}
+
+/// Whether a client says hello in TLS.
+fn is_tls(stream: &TcpStream) -> bool {
+    let mut first = [0];
+    stream.peek(&mut first).is_ok() && first == [0x16]
+}
+
+/// To TLS where plain text is spoken the only answer is the name.
+fn name_only(mut stream: TcpStream, name: &str) -> std::io::Result<()> {
+    writeln!(stream, "upstream: {name}")?;
+    stream.shutdown(std::net::Shutdown::Write)?;
+    stream.read_to_end(&mut Vec::new()).map(drop)
 }
 
 fn serve_tls(

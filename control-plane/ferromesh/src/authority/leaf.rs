@@ -103,12 +103,15 @@ impl Leaf {
         let mut params = CertificateParams::default();
         params.subject_alt_names = names.iter().filter_map(|name| alternative_name(name)).collect();
         params.distinguished_name = DistinguishedName::new();
-        let common_name = names.iter().find(|name| name.len() <= MAX_COMMON_NAME);
+        let common_name = names
+            .iter()
+            .find(|name| name.len() <= MAX_COMMON_NAME && !is_identity(name));
         if let Some(name) = common_name {
             params.distinguished_name.push(DnType::CommonName, name.as_str());
         }
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        // A node shows the same certificate to its clients and, as its identity, to its servers.
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         params.use_authority_key_identifier_extension = true;
         good_from(&mut params, now);
         params.not_after = date_time_ymd(1970, 1, 1) + since_epoch(not_after);
@@ -186,10 +189,18 @@ fn path(folder: &Path, arn: &str) -> PathBuf {
     folder.join(format!("{name}.json"))
 }
 
+/// Whether a name is a SPIFFE identity.
+fn is_identity(name: &str) -> bool {
+    name.starts_with("spiffe://")
+}
+
 /// A name in a certificate; `None` for what can be neither a host name nor an address.
 fn alternative_name(name: &str) -> Option<SanType> {
     if let Ok(address) = name.parse::<IpAddr>() {
         return Some(SanType::IpAddress(address));
+    }
+    if is_identity(name) {
+        return name.try_into().ok().map(SanType::URI);
     }
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())

@@ -151,3 +151,23 @@ fn nothing_prints_a_private_key() {
         }
     }
 }
+
+#[test]
+fn renews_on_demand_with_the_same_names_and_a_spiffe_identity() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::open(folder.path(), now()).unwrap();
+    assert_eq!(authority.renew(ARN, now()).unwrap(), None);
+    let identity = "spiffe://ferromesh.local/mesh/m/virtualNode/n";
+    let one = certificate(&authority, &["a.local", identity], now());
+    let renewed = authority.renew(ARN, now()).unwrap().unwrap();
+    assert_eq!(authority.generation(), 1);
+    let two = certificate(&authority, &["a.local", identity], now());
+    assert_eq!(two.chain, renewed.chain);
+    assert_ne!((&two.chain, &two.key), (&one.chain, &one.key));
+    assert_eq!(authority.issued(), [renewed]);
+    for chain in [one.chain, two.chain] {
+        let der = rustls::pki_types::pem::PemObject::from_pem_slice(chain.as_bytes());
+        let der: rustls::pki_types::CertificateDer<'_> = der.unwrap();
+        assert!(der.windows(identity.len()).any(|window| window == identity.as_bytes()));
+    }
+}

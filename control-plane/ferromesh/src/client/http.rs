@@ -138,6 +138,14 @@ impl Client {
         self.call(Method::POST, path, None).await
     }
 
+    /// `POST` of a question that changes nothing.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn ask(&self, path: &str, question: &Value) -> Result<Value, CallError> {
+        self.call(Method::POST, path, Some(question)).await
+    }
+
     /// `DELETE`.
     ///
     /// # Errors

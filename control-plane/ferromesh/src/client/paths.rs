@@ -77,6 +77,24 @@ pub fn ramp(mesh: &str, name: &str, turn: RampTurn) -> String {
     format!("{}/ramp/{}", policy(mesh, name), turn.as_str())
 }
 
+/// Path of what is known of a policy's rollbacks.
+pub fn rollback(mesh: &str, name: &str) -> String {
+    format!("{}/rollback", policy(mesh, name))
+}
+
+/// Path that takes a policy's rollbacks back.
+pub fn clear_rollback(mesh: &str, name: &str) -> String {
+    format!("{}/clear", rollback(mesh, name))
+}
+
+/// Path of everything that was imported and issued for ARNs.
+pub const CERTIFICATES: &str = "/v1/certificates";
+
+/// Path of what there is for an ARN.
+pub fn certificate(arn: &str) -> String {
+    format!("{CERTIFICATES}/{}", component(arn))
+}
+
 /// A name as a part of a path or a query: everything but RFC 3986's unreserved characters is percent-encoded.
 pub fn component(name: &str) -> String {
     let mut encoded = String::with_capacity(name.len());

@@ -90,11 +90,22 @@ impl Admin {
     }
 
     async fn call(&self, method: Method, path: &str) -> Result<Answer, AdminError> {
-        let address = self.address()?;
-        tokio::time::timeout(TIME_LIMIT, exchange(&address, method, path))
-            .await
-            .map_err(|_| AdminError::Slow)?
+        call(&self.address()?, method, path).await
     }
+}
+
+/// `GET path` of the admin interface at an address that is known beforehand.
+///
+/// # Errors
+/// [`AdminError`]; an answer of any status is no error.
+pub async fn get(address: &Address, path: &str) -> Result<Answer, AdminError> {
+    call(address, Method::GET, path).await
+}
+
+async fn call(address: &Address, method: Method, path: &str) -> Result<Answer, AdminError> {
+    tokio::time::timeout(TIME_LIMIT, exchange(address, method, path))
+        .await
+        .map_err(|_| AdminError::Slow)?
 }
 
 async fn exchange(address: &Address, method: Method, path: &str) -> Result<Answer, AdminError> {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `GET /status` | health of Envoy and of its connection to the control plane |
 //! | `POST /drain_listeners` | takes the proxy out of service without ending it |
-//! | `GET /stats/prometheus[?usedonly][&filter=metrics_extension]` | Envoy's statistics; with the filter only the mesh's own |
+//! | `GET /stats/prometheus[?usedonly][&filter=metrics_extension]` | Envoy's statistics; with the filter only the mesh's own, App Mesh's metrics among them |
 //! | `POST /enableLogging?level=debug` | another log level, for 300 s (`APPNET_AGENT_LOGGING_RESET_TIMEOUT`) |
 
 use std::{
@@ -19,9 +19,10 @@ use hyper::body::Incoming;
 
 use super::{
     admin::{Admin, AdminError, Answer},
+    connections::Connections,
     status::Health,
 };
-use crate::server::Body;
+use crate::{identity::Identity, server::Body};
 
 /// The API's state; clones share it.
 #[derive(Clone)]
@@ -33,6 +34,7 @@ struct Shared {
     admin: Admin,
     health: Arc<Health>,
     log_level: LogLevel,
+    extension: Option<Identity>,
     rate: Mutex<Rate>,
 }
 
@@ -68,8 +70,8 @@ impl Rate {
 }
 
 impl Api {
-    /// An API over one Envoy.
-    pub fn new(admin: Admin, health: Arc<Health>, log_level: LogLevel) -> Self {
+    /// An API over one Envoy. `extension`: whose connections are told as App Mesh's metrics, if asked for.
+    pub fn new(admin: Admin, health: Arc<Health>, log_level: LogLevel, extension: Option<Identity>) -> Self {
         let rate = Mutex::new(Rate {
             tokens: BURST,
             at: Instant::now(),
@@ -79,6 +81,7 @@ impl Api {
                 admin,
                 health,
                 log_level,
+                extension,
                 rate,
             }),
         }
@@ -121,8 +124,9 @@ impl Api {
         for argument in query.split('&').filter(|argument| !argument.is_empty()) {
             match argument {
                 "usedonly" | "usedonly=" => arguments.push("usedonly"),
-                // ^wasmcustom\.ferromesh_ : what the filter counts, without the cluster that is called so too.
-                "filter=metrics_extension" => arguments.push("filter=%5Ewasmcustom%5C.ferromesh_"),
+                // ^wasmcustom\.(ferromesh_|;Mesh=) : what the filter counts, under our names and App Mesh's, without the
+                // cluster that is called so too.
+                "filter=metrics_extension" => arguments.push("filter=%5Ewasmcustom%5C.(ferromesh_%7C%3BMesh%3D)"),
                 _ => {
                     return text(
                         StatusCode::BAD_REQUEST,
@@ -132,7 +136,17 @@ impl Api {
             }
         }
         let path = format!("/stats/prometheus?{}", arguments.join("&"));
-        passed_on(self.shared.admin.get(&path).await)
+        let mut answer = self.shared.admin.get(&path).await;
+        if let (Some(identity), Ok(answer)) = (&self.shared.extension, &mut answer) {
+            match Connections::count(&self.shared.admin).await {
+                Ok(connections) => {
+                    let more = connections.prometheus(identity);
+                    answer.body = [&answer.body[..], more.as_bytes()].concat().into();
+                }
+                Err(error) => return passed_on(Err(error)),
+            }
+        }
+        passed_on(answer)
     }
 
     async fn logging(&self, query: &str) -> Response<Body> {

@@ -3,8 +3,15 @@
 //!
 //! Everything else comes over ADS. The bootstrap is JSON built as a value: no template, nothing to escape.
 
+mod cluster;
+pub mod merge;
+mod node;
+mod sinks;
+mod tracing;
+
 use std::time::Duration;
 
+use cluster::Protocol;
 use serde_json::{json, Value};
 
 use super::{
@@ -16,9 +23,9 @@ use crate::address::Address;
 /// The static cluster that leads to the control plane.
 pub const XDS_CLUSTER: &str = "ferromesh_xds";
 
-/// HTTP/2 pings to the control plane find a dead connection within 30 s (App Mesh's agent: 10 s and 20 s too).
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// The static cluster of a secret discovery service on this machine, by the name that App Mesh gave it: listeners and
+/// clusters that the control plane sends refer to it.
+pub const SDS_CLUSTER: &str = "static_cluster_sds_unix_socket";
 
 /// Reconnecting: the first try comes soon, so that a restarted control plane is found at once; the jittered
 /// growth keeps a thousand proxies from arriving together.
@@ -42,12 +49,17 @@ pub fn build(settings: &Settings) -> Value {
         "resource_api_version": "V3",
         "initial_fetch_timeout": duration(options.initial_fetch_timeout),
     });
+    let runtime = runtime(settings);
+    let mut clusters = vec![xds_cluster(&settings.xds)];
+    if let Some(path) = &options.sds_socket {
+        clusters.push(cluster::unix(SDS_CLUSTER, path, Protocol::Http2));
+    }
+    let tracer = settings.tracing.tracer.as_ref();
+    let tracer = tracer.map(|tracer| tracing::tracer(tracer, &settings.node.identity));
+    let (tracer, collector) = tracer.map_or((None, None), |(tracer, collector)| (Some(tracer), collector));
+    clusters.extend(collector);
     let mut bootstrap = json!({
-        "node": {
-            "id": settings.node.id,
-            "cluster": settings.node.cluster,
-            "metadata": { "ferromesh": { "version": env!("CARGO_PKG_VERSION") } },
-        },
+        "node": node::node(settings, &runtime),
         "admin": admin(settings),
         "dynamic_resources": {
             "ads_config": {
@@ -69,20 +81,17 @@ pub fn build(settings: &Settings) -> Value {
             "cds_config": from_ads.clone(),
             "lds_config": from_ads,
         },
-        "static_resources": { "clusters": [xds_cluster(&settings.xds)] },
+        "static_resources": { "clusters": clusters },
         "layered_runtime": { "layers": [
-            { "name": "static_layer_0", "static_layer": runtime(settings) },
+            { "name": "static_layer_0", "static_layer": runtime },
             // Empty, and last: lets an operator change a value through the admin interface.
             { "name": "admin_layer", "admin_layer": {} },
         ] },
-        "stats_flush_interval": duration(options.stats_flush_interval),
+        "stats_flush_interval": duration(settings.stats.flush_interval),
         "stats_config": {
             "use_all_default_tags": true,
-            "stats_tags": stats_tags::all(&settings.node.identity, options.mesh_stats_tags),
-            "histogram_bucket_settings": [{
-                "match": { "contains": stats_tags::DURATION_METRIC },
-                "buckets": DURATION_BUCKETS_MILLIS,
-            }],
+            "stats_tags": stats_tags::all(&settings.node.identity, settings.stats.mesh_tags),
+            "histogram_bucket_settings": [buckets()],
         },
         "watchdogs": {
             "main_thread_watchdog": watchdog(options.main_kill_timeout),
@@ -92,7 +101,20 @@ pub fn build(settings: &Settings) -> Value {
     if let Some(path) = &options.outlier_log {
         bootstrap["cluster_manager"] = json!({ "outlier_detection": { "event_log_path": path } });
     }
+    if let Some(tracer) = tracer {
+        bootstrap["tracing"] = tracer;
+    }
+    if let Some(address) = &settings.stats.dog_statsd {
+        bootstrap["stats_sinks"] = json!([sinks::dog_statsd(address)]);
+    }
     bootstrap
+}
+
+fn buckets() -> Value {
+    json!({
+        "match": { "contains": stats_tags::DURATION_METRIC },
+        "buckets": DURATION_BUCKETS_MILLIS,
+    })
 }
 
 fn admin(settings: &Settings) -> Value {
@@ -120,42 +142,19 @@ fn address(listen: &Address) -> Value {
 }
 
 fn xds_cluster(endpoint: &XdsEndpoint) -> Value {
-    let (kind, address) = match endpoint {
-        XdsEndpoint::Unix(path) => ("STATIC", json!({ "pipe": { "path": path } })),
-        XdsEndpoint::Tcp { host, port } => {
-            let is_ip = host.parse::<std::net::IpAddr>().is_ok();
-            (
-                if is_ip { "STATIC" } else { "STRICT_DNS" },
-                json!({ "socket_address": { "address": host, "port_value": port } }),
-            )
-        }
-    };
-    json!({
-        "name": XDS_CLUSTER,
-        "type": kind,
-        "connect_timeout": "5s",
-        "load_assignment": {
-            "cluster_name": XDS_CLUSTER,
-            "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address } }] }],
-        },
-        "typed_extension_protocol_options": {
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-                "explicit_http_config": { "http2_protocol_options": {
-                    "connection_keepalive": {
-                        "interval": duration(KEEPALIVE_INTERVAL),
-                        "timeout": duration(KEEPALIVE_TIMEOUT),
-                    },
-                } },
-            },
-        },
-    })
+    match endpoint {
+        XdsEndpoint::Unix(path) => cluster::unix(XDS_CLUSTER, path, Protocol::Http2Watched),
+        XdsEndpoint::Tcp { host, port } => cluster::tcp(XDS_CLUSTER, host, *port, Protocol::Http2Watched),
+    }
 }
 
 fn runtime(settings: &Settings) -> Value {
     let mut runtime = json!({ "re2.max_program_size.error_level": RE2_PROGRAM_SIZE });
     if let Some(requests) = settings.bootstrap.requests_per_io_cycle {
         runtime["http.max_requests_per_io_cycle"] = json!(requests);
+    }
+    if let Some(hundredths) = settings.tracing.sampling {
+        runtime["tracing.random_sampling"] = json!({ "numerator": hundredths, "denominator": "TEN_THOUSAND" });
     }
     runtime
 }

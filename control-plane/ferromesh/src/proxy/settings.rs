@@ -5,10 +5,17 @@
 //! on the network stop the proxy), and a wrong value is refused instead of being replaced by the default.
 
 mod endpoint;
+mod platform;
+pub mod refused;
+mod stats;
+pub mod tracing;
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 pub use endpoint::{XdsEndpoint, XdsTransport};
+pub use platform::Platform;
+pub use stats::Stats;
+pub use tracing::Tracing;
 
 use super::environment::Environment;
 use crate::{address::Address, identity::Identity};
@@ -26,6 +33,10 @@ pub struct Settings {
     pub agent: Agent,
     /// Envoy's command line.
     pub envoy: EnvoyOptions,
+    /// Where spans go.
+    pub tracing: Tracing,
+    /// What statistics are called and where they go.
+    pub stats: Stats,
     /// What else stands in the bootstrap.
     pub bootstrap: BootstrapOptions,
 }
@@ -39,6 +50,8 @@ pub struct Node {
     pub identity: Identity,
     /// The xDS node cluster: the node id unless the environment says otherwise.
     pub cluster: String,
+    /// What it runs on.
+    pub platform: Platform,
 }
 
 /// Envoy's admin interface.
@@ -65,6 +78,10 @@ pub struct Agent {
     pub log_level_reset: Duration,
     /// How often an Envoy that ended by itself is started again.
     pub restart_count: u64,
+    /// How often `--envoy-readiness` asks.
+    pub readiness_interval: Duration,
+    /// How long `--envoy-readiness` asks.
+    pub readiness_timeout: Duration,
 }
 
 /// Envoy's command line.
@@ -87,10 +104,6 @@ pub struct EnvoyOptions {
 pub struct BootstrapOptions {
     /// How long Envoy waits for its first configuration before it opens what it has; zero waits for ever.
     pub initial_fetch_timeout: Duration,
-    /// Whether statistics carry the fixed tags `appmesh.mesh` and `appmesh.virtual_node` or `appmesh.virtual_gateway`.
-    pub mesh_stats_tags: bool,
-    /// How often Envoy flushes statistics to sinks.
-    pub stats_flush_interval: Duration,
     /// After how long a stuck worker thread ends Envoy; zero never.
     pub worker_kill_timeout: Duration,
     /// After how long a stuck main thread ends Envoy; zero never.
@@ -99,6 +112,10 @@ pub struct BootstrapOptions {
     pub outlier_log: Option<String>,
     /// Requests that one connection may start in one turn of the event loop.
     pub requests_per_io_cycle: Option<u64>,
+    /// The socket of a secret discovery service on this machine, such as SPIRE's agent.
+    pub sds_socket: Option<PathBuf>,
+    /// A file with parts of a bootstrap that are merged into this one.
+    pub resources_file: Option<PathBuf>,
 }
 
 /// Flags that go before the environment.
@@ -113,30 +130,6 @@ pub struct Overrides {
     /// What kinds of unencrypted control plane connections are accepted.
     pub xds_transport: XdsTransport,
 }
-
-/// Variables of App Mesh's agent that have no effect here, said once instead of ignored in silence.
-const WITHOUT_EFFECT: &[&str] = &[
-    "ENABLE_ENVOY_XRAY_TRACING",
-    "ENABLE_ENVOY_DATADOG_TRACING",
-    "ENABLE_ENVOY_JAEGER_TRACING",
-    "ENABLE_ENVOY_DOG_STATSD",
-    "ENVOY_TRACING_CFG_FILE",
-    "ENVOY_STATS_CONFIG_FILE",
-    "ENVOY_STATS_SINKS_CFG_FILE",
-    "ENVOY_RESOURCES_CONFIG_FILE",
-    "ENVOY_ENABLE_TCP_POOL_IDLE_TIMEOUT",
-    "APPMESH_SDS_SOCKET_PATH",
-    "APPMESH_METRIC_EXTENSION_VERSION",
-    "APPNET_ENABLE_RELAY_MODE_FOR_XDS",
-    "APPNET_ENVOY_LOG_DESTINATION",
-    "ENABLE_STATS_SNAPSHOT",
-    "APPMESH_PREVIEW",
-    "APPMESH_DUALSTACK_ENDPOINT",
-    "APPMESH_FIPS_ENDPOINT",
-    // Envoy 1.40 no longer has the runtime guards behind these two.
-    "APPMESH_SET_TRACING_DECISION",
-    "ENVOY_NO_EXTENSION_LOOKUP_BY_NAME",
-];
 
 impl Settings {
     /// Reads the environment through `look_up`. `Ok` carries warnings.
@@ -153,12 +146,10 @@ impl Settings {
         let admin = Admin::read(&mut env, overrides.admin_address);
         let agent = Agent::read(&mut env, overrides.agent_address);
         let envoy = EnvoyOptions::read(&mut env, overrides.concurrency);
+        let tracing = Tracing::read(&mut env, node.as_ref().map(|node| &node.identity));
+        let stats = Stats::read(&mut env);
         let bootstrap = BootstrapOptions::read(&mut env);
-        for name in WITHOUT_EFFECT {
-            if env.text(name).is_some_and(|value| value != "0") {
-                env.warn(format!("{name} is set and has no effect in this version"));
-            }
-        }
+        refused::read(&mut env);
         let warnings = env.finish()?;
         match (node, xds) {
             (Some(node), Some(xds)) => Ok((
@@ -168,6 +159,8 @@ impl Settings {
                     admin,
                     agent,
                     envoy,
+                    tracing,
+                    stats,
                     bootstrap,
                 },
                 warnings,
@@ -185,6 +178,7 @@ impl Node {
             "APPMESH_RESOURCE_NAME",
             "APPMESH_VIRTUAL_NODE_NAME",
         ];
+        let platform = Platform::read(env);
         let cluster = env
             .first(&["APPMESH_RESOURCE_CLUSTER", "APPMESH_VIRTUAL_NODE_CLUSTER"])
             .map(|(_, value)| value);
@@ -204,6 +198,7 @@ impl Node {
                 cluster: cluster.unwrap_or_else(|| id.clone()),
                 id,
                 identity,
+                platform,
             }),
             Err(error) => {
                 env.problem(format!("{name}: {error}"));
@@ -251,6 +246,8 @@ impl Agent {
             log_level_reset: env.seconds("APPNET_AGENT_LOGGING_RESET_TIMEOUT", 300, 1..=86_400),
             // The agent's code had 3, App Mesh's documentation 0. A proxy that ended is the supervisor's business.
             restart_count: env.number("APPNET_ENVOY_RESTART_COUNT", 0, 0..=10),
+            readiness_interval: env.seconds("APPNET_AGENT_POLL_ENVOY_READINESS_INTERVAL_S", 5, 1..=3_600),
+            readiness_timeout: env.seconds("APPNET_AGENT_POLL_ENVOY_READINESS_TIMEOUT_S", 180, 1..=86_400),
         }
     }
 }
@@ -275,8 +272,6 @@ impl BootstrapOptions {
     fn read(env: &mut Environment) -> Self {
         Self {
             initial_fetch_timeout: env.seconds("ENVOY_INITIAL_FETCH_TIMEOUT", 0, 0..=86_400),
-            mesh_stats_tags: env.flag("ENABLE_ENVOY_STATS_TAGS", false),
-            stats_flush_interval: flush_interval(env),
             // A worker does nothing that may take seconds. The main thread compiles modules and builds large
             // configurations: on a loaded machine it needs room, and no request waits for it.
             worker_kill_timeout: env.seconds("FERROMESH_WORKER_KILL_TIMEOUT_S", 5, 0..=3_600),
@@ -287,34 +282,20 @@ impl BootstrapOptions {
                 path => path,
             },
             requests_per_io_cycle: env.optional_number("MAX_REQUESTS_PER_IO_CYCLE", 1..=1_000_000),
+            sds_socket: sds_socket(env),
+            resources_file: env.text("ENVOY_RESOURCES_CONFIG_FILE").map(PathBuf::from),
         }
     }
 }
 
-/// App Mesh wrote this one as a duration: `5000ms`, `5s`.
-fn flush_interval(env: &mut Environment) -> Duration {
-    const NAME: &str = "ENVOY_STATS_FLUSH_INTERVAL";
-    const DEFAULT: Duration = Duration::from_millis(5000);
-    let Some(text) = env.text(NAME) else {
-        return DEFAULT;
-    };
-    let millis = match text.strip_suffix("ms") {
-        Some(number) => number.parse::<u64>().ok(),
-        None => text
-            .strip_suffix('s')
-            .and_then(|number| number.parse::<u64>().ok())
-            .and_then(|seconds| seconds.checked_mul(1000)),
-    };
-    match millis {
-        // Envoy's own limits: at least one millisecond, at most five minutes.
-        Some(millis @ 1..=300_000) => Duration::from_millis(millis),
-        _ => {
-            env.problem(format!(
-                "{NAME} is {text:?}: expected a duration from 1ms to 300s, such as 5000ms or 5s"
-            ));
-            DEFAULT
-        }
+fn sds_socket(env: &mut Environment) -> Option<PathBuf> {
+    const NAME: &str = "APPMESH_SDS_SOCKET_PATH";
+    let text = env.text(NAME)?;
+    let path = text.strip_prefix("unix://").unwrap_or(&text);
+    if let Err(error) = format!("unix://{path}").parse::<Address>() {
+        env.problem(format!("{NAME} is {text:?}: {}", error.reason));
     }
+    Some(path.into())
 }
 
 #[cfg(test)]

@@ -24,10 +24,6 @@ const LISTENER_TAGS: [(&str, &str); 3] = [
 
 /// The whole `stats_tags` list of a bootstrap.
 pub fn all(identity: &Identity, with_mesh_tags: bool) -> Vec<Value> {
-    let by_regex = LISTENER_TAGS
-        .iter()
-        .chain(observability::STATS_TAGS)
-        .map(|(name, regex)| json!({ "tag_name": name, "regex": regex }));
     let kind = match identity.kind {
         ProxyKind::VirtualNode => "appmesh.virtual_node",
         ProxyKind::VirtualGateway => "appmesh.virtual_gateway",
@@ -36,5 +32,19 @@ pub fn all(identity: &Identity, with_mesh_tags: bool) -> Vec<Value> {
         .into_iter()
         .filter(|_| with_mesh_tags)
         .map(|(name, value)| json!({ "tag_name": name, "fixed_value": value }));
-    by_regex.chain(fixed).collect()
+    by_regex(LISTENER_TAGS.iter()).chain(filters()).chain(fixed).collect()
+}
+
+/// The labels of the filters' own metrics. They are needed whatever else a user wants: without them the labels would
+/// stay in the names. No other statistic is looked at for them.
+pub fn filters() -> impl Iterator<Item = Value> {
+    by_regex(
+        observability::STATS_TAGS
+            .iter()
+            .chain(observability::OPTIONAL_STATS_TAGS),
+    )
+}
+
+fn by_regex(tags: impl Iterator<Item = &'static (&'static str, &'static str)>) -> impl Iterator<Item = Value> {
+    tags.map(|(name, regex)| json!({ "tag_name": name, "regex": regex }))
 }

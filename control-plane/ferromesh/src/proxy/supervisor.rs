@@ -59,7 +59,8 @@ async fn start_agent(
         usual: settings.envoy.log_level,
         reset_after: settings.agent.log_level_reset,
     };
-    let api = Api::new(admin.clone(), Arc::clone(health), log_level);
+    let extension = settings.stats.metrics_extension.then(|| settings.node.identity.clone());
+    let api = Api::new(admin.clone(), Arc::clone(health), log_level, extension);
     let listener = Listener::bind(&settings.agent.listen)
         .await
         .context("agent api (APPNET_AGENT_HTTP_PORT)")?;

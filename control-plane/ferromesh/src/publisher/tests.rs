@@ -1,4 +1,5 @@
 use ferromesh_model::record::{Metadata, Record};
+use ferromesh_model::registry::{Health, Instance, Service};
 use ferromesh_model::resource::{Key, Kind};
 use ferromesh_store::{catalog, Change, RedbStore, Transaction};
 use ferromesh_xds::type_url;
@@ -81,8 +82,10 @@ impl Rig {
 
 fn settings(folder: &std::path::Path) -> Settings {
     let authority = Authority::open(&folder.join("certificates"), SystemTime::now()).unwrap();
+    let keyring = crate::certificates::keyring::Keyring::open_file(&folder.join("secret.key"), true).unwrap();
     Settings {
         authority: Arc::new(authority),
+        keyring: Arc::new(keyring),
         account: ACCOUNT.into(),
         lowering: ferromesh_ir::Options::default(),
         modules: ferromesh_emit::Modules::default(),
@@ -216,6 +219,89 @@ async fn what_does_not_change_a_proxy_is_not_published_to_it() {
     assert_eq!(rig.publisher.reports()[0].revision, Some(revision));
     assert!(!receiver.has_changed().unwrap());
     assert_eq!(rig.publisher.reports()[0].published, before);
+}
+
+fn task(id: &str, address: &str) -> Instance {
+    Instance {
+        namespace: "apps".into(),
+        service: "colour".into(),
+        id: id.into(),
+        attributes: [("AWS_INSTANCE_IPV4".to_owned(), address.to_owned())].into(),
+        health: Health::Healthy,
+        registered_at: 1.0,
+        creator_request_id: None,
+        operation: None,
+    }
+}
+
+#[tokio::test]
+async fn a_task_that_comes_or_goes_changes_the_endpoints_and_nothing_else() {
+    let rig = Rig::new();
+    rig.put(Key::mesh("m"), json!({}));
+    let listener = json!({"portMapping": {"port": 8080, "protocol": "http"}});
+    let discovery = json!({"awsCloudMap": {"namespaceName": "apps", "serviceName": "colour"}});
+    rig.put(
+        Key::in_mesh("m", Kind::VirtualNode, "t"),
+        json!({ "listeners": [listener], "serviceDiscovery": discovery }),
+    );
+    rig.put(
+        Key::in_mesh("m", Kind::VirtualService, "t.local"),
+        json!({"provider": {"virtualNode": {"virtualNodeName": "t"}}}),
+    );
+    rig.put(
+        Key::in_mesh("m", Kind::VirtualNode, "n"),
+        json!({"backends": [{"virtualService": {"virtualServiceName": "t.local"}}]}),
+    );
+    let mut receiver = rig.subscribe("mesh/m/virtualNode/n").unwrap();
+    let unregistered = next(&mut receiver).await;
+    let endpoints = |snapshot: &Snapshot| snapshot.resources(type_url::ENDPOINT).version();
+    let lints = || rig.publisher.reports()[0].lints.len();
+    assert_eq!((unregistered.resources(type_url::ENDPOINT).len(), lints()), (1, 1));
+
+    let service = Service {
+        namespace: "apps".into(),
+        namespace_id: "ns-1".into(),
+        name: "colour".into(),
+        id: "srv-1".into(),
+        description: None,
+        dns: None,
+        custom_health: true,
+        attributes: BTreeMap::new(),
+        instances_revision: 1,
+        created_at: 1.0,
+        creator_request_id: None,
+        tags: Vec::new(),
+    };
+    let key = ferromesh_store::key::service("apps", "colour");
+    rig.commit(catalog::put(key, &service).unwrap());
+    let instance = ferromesh_store::key::instance("apps", "colour", "1");
+    rig.commit(catalog::put(instance.clone(), &task("1", "10.0.0.1")).unwrap());
+    let registered = changed(&mut receiver).await;
+    assert_ne!(endpoints(&registered), endpoints(&unregistered));
+    for type_url in [type_url::CLUSTER, type_url::LISTENER, type_url::ROUTE] {
+        let version = |snapshot: &Snapshot| snapshot.resources(type_url).version();
+        assert_eq!(version(&registered), version(&unregistered), "{type_url}");
+    }
+    assert_eq!(lints(), 0);
+    // What is made anew from the whole mesh is the same as what was made from the endpoints alone.
+    let again = Publisher::new(rig.store.clone(), settings(rig._folder.path()));
+    tokio::spawn(again.clone().run(rig.shutdown.clone()));
+    let node = NodeInfo {
+        id: "mesh/m/virtualNode/n".into(),
+        ..NodeInfo::default()
+    };
+    let whole = next(&mut again.subscribe(&node).unwrap()).await;
+    assert!(!build::differs(Some(&registered), &whole));
+
+    // A task of another service is nobody's business here.
+    let other = ferromesh_store::key::instance("apps", "colours", "1");
+    rig.commit(catalog::put(other, &task("1", "10.0.0.9")).unwrap());
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!receiver.has_changed().unwrap());
+
+    rig.commit(Change::delete(instance));
+    let gone = changed(&mut receiver).await;
+    assert_eq!(endpoints(&gone), endpoints(&unregistered));
 }
 
 #[tokio::test]

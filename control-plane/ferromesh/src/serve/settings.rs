@@ -20,9 +20,13 @@ pub struct Arguments {
     /// Where resources are kept: redb, a file in the data folder [default: redb]
     #[arg(long, value_name = "STORE")]
     store: Option<String>,
-    /// YAML file with the same settings: listen, data, store, modules, account, region, failurePolicy, reloadBackOffMillis
+    /// YAML file with the same settings: listen, data, store, secretKeyFile, modules, account, region, failurePolicy, reloadBackOffMillis
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// File with the keys that imported private keys are sealed with [default: certificates/secret.key in the data folder,
+    /// made if it is not there]
+    #[arg(long, value_name = "FILE", env = "FERROMESH_SECRET_KEY_FILE")]
+    secret_key_file: Option<PathBuf>,
     /// Folder with the filter modules [default: FERROMESH_MODULES, then modules beside this program or one folder up]
     #[arg(long, value_name = "DIR")]
     modules: Option<PathBuf>,
@@ -55,6 +59,7 @@ struct File {
     listen: Vec<Address>,
     data: Option<PathBuf>,
     store: Option<String>,
+    secret_key_file: Option<PathBuf>,
     modules: Option<PathBuf>,
     account: Option<String>,
     region: Option<String>,
@@ -70,6 +75,8 @@ pub struct Settings {
     pub listen: Vec<Address>,
     /// Folder of the state.
     pub data: PathBuf,
+    /// File of the keys that seal imported ones, if it was named.
+    pub secret_key_file: Option<PathBuf>,
     /// Folder of the modules, if it was named.
     pub modules: Option<PathBuf>,
     /// Account that owns all meshes.
@@ -133,6 +140,7 @@ impl Settings {
         Ok(Self {
             listen,
             data,
+            secret_key_file: arguments.secret_key_file.or(file.secret_key_file),
             modules: arguments.modules.or(file.modules),
             account: arguments
                 .account

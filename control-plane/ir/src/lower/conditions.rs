@@ -116,8 +116,13 @@ fn query(spec: &HttpQueryParameter) -> QueryMatch {
 
 /// Envoy refuses a whole route table for one expression or header name that it does not take.
 fn checked(matcher: Match) -> Result<Match, String> {
-    if let PathMatch::Regex(regex) = &matcher.path {
-        expression::check(regex)?;
+    match &matcher.path {
+        PathMatch::Regex(regex) => expression::check(regex)?,
+        // In a rewrite, which may repeat the match, Envoy takes none.
+        PathMatch::Exact(path) | PathMatch::Prefix(path) if path.contains(char::is_control) => {
+            return Err(format!("path {path:?} has a control character, which no request has"));
+        }
+        PathMatch::Exact(_) | PathMatch::Prefix(_) => {}
     }
     for header in &matcher.headers {
         if !is_header_name(&header.name) {

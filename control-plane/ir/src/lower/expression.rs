@@ -4,6 +4,7 @@
 //! expression has to be put in terms of the *old* path, which is Brzozowski's derivative: the derivative of an expression by
 //! a string matches exactly the texts that make a match when the string is put before them.
 
+mod dialect;
 mod limits;
 
 use regex::Regex;

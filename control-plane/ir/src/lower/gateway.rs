@@ -27,6 +27,7 @@ impl Lowering<'_> {
         let policy = defaults.and_then(|defaults| defaults.client_policy.as_ref());
         self.client_policy = policy.and_then(|policy| policy.tls.clone());
         self.limits = self.gateway_limits(&gateway.spec.listeners, &resource);
+        self.note_log_format(gateway.spec.logging.as_ref());
 
         let mut listeners = Vec::new();
         let mut route_tables = Vec::new();
@@ -43,9 +44,7 @@ impl Lowering<'_> {
                 continue;
             }
             let tls = spec.tls.as_ref();
-            let Some(accepts) = self.accepts(&resource, mapping.port, protocol(mapping.protocol), tls) else {
-                continue;
-            };
+            let accepts = self.accepts(&resource, mapping.port, protocol(mapping.protocol), tls);
             let id = TableId {
                 direction: Direction::Ingress,
                 port: port(mapping.port),
@@ -149,7 +148,9 @@ impl Lowering<'_> {
             let resource = format!("virtualGateway/{}/gatewayRoute/{}", self.name, route.name);
             match self.hops(route, &resource) {
                 Ok((rank, domain, hops, target)) => {
+                    self.gateway_route = Some(route.name.clone());
                     let routes = self.behind(&hops, &target, &resource);
+                    self.gateway_route = None;
                     by_domain.entry(domain).or_default().push((rank, routes));
                 }
                 Err(problem) => self.lint(resource, format!("it is left out: {problem}")),

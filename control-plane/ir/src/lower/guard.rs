@@ -54,6 +54,7 @@ impl Lowering<'_> {
         let known = self.tokens.get(policy).cloned();
         let spec = known.unwrap_or_else(|| Arc::new(jwt.clone()));
         self.tokens.insert(policy.to_owned(), spec.clone());
+        self.key_servers(policy, &spec);
         Some(Guard {
             policy: policy.to_owned(),
             spec,

@@ -25,6 +25,7 @@ use crate::{Proxy, ProxyKind, Reporter};
 impl Lowering<'_> {
     pub(super) fn node(&mut self, spec: &VirtualNodeSpec) -> Proxy {
         let log = access_log::access_log(spec.logging.as_ref());
+        self.note_log_format(spec.logging.as_ref());
         let mut listeners = Vec::new();
         let mut tables = Vec::new();
         if let Some(listener) = self.ingress(spec, log.as_ref(), &mut tables) {
@@ -60,6 +61,7 @@ impl Lowering<'_> {
                     config: self.plugin_config(reporter),
                 })
                 .collect(),
+            comparisons: std::mem::take(&mut self.comparisons).into_values().collect(),
             lints: std::mem::take(&mut self.lints).into_iter().collect(),
         }
     }
@@ -97,9 +99,7 @@ impl Lowering<'_> {
                 continue;
             }
             let tls = listener.tls.as_ref();
-            let Some(accepts) = self.accepts(&resource, mapping.port, mapping.protocol, tls) else {
-                continue;
-            };
+            let accepts = self.accepts(&resource, mapping.port, mapping.protocol, tls);
             chains.push(Chain {
                 port: port(mapping.port),
                 server_names: Vec::new(),
@@ -161,6 +161,7 @@ impl Lowering<'_> {
             retry: None,
             mirror: None,
         });
+        self.note_switched_off(&settings, Entrance::Here, &resource);
         let (action, policy) = match self.ingress_policy(&settings, mapping) {
             Ok(policy) => (forward, policy),
             Err(Refused) => (Action::Respond(503), None),

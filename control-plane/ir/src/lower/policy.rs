@@ -2,13 +2,13 @@
 
 use ferromesh_model::policy::BudgetMode;
 use ferromesh_model::resource::PortMapping;
-use ferromesh_policy::mesh::{Labels, PluginConfig, RouteConfig};
+use ferromesh_policy::mesh::{Labels, PluginConfig, RouteConfig, RoutePolicy};
 use ferromesh_policy::{mesh, observability, retry};
 
 use super::settings::Settings;
 use super::Lowering;
 use crate::cluster::ClusterId;
-use crate::route::{Label, Retry, Target};
+use crate::route::{Label, Policy, Retry, Target};
 use crate::Reporter;
 
 /// Most retries that the filter's configuration takes.
@@ -19,7 +19,7 @@ const MAX_RETRIES: u32 = 1000;
 pub struct Refused;
 
 /// What the filter decides; `None` where it has nothing to decide.
-pub type Decided = Result<Option<RouteConfig>, Refused>;
+pub type Decided = Result<Option<Policy>, Refused>;
 
 impl Settings<'_> {
     /// The filter's configuration where requests are sent, without what does not depend on the targets.
@@ -111,7 +111,7 @@ impl Settings<'_> {
 }
 
 /// Whether requests must not pass without the filter.
-pub fn protects(config: &RouteConfig) -> bool {
+fn protects(config: &RouteConfig) -> bool {
     config.rate_limit.is_some() || config.circuit_breaker.is_some()
 }
 
@@ -121,7 +121,7 @@ fn names(targets: &[&Target]) -> Vec<String> {
         ClusterId::Node { node, port, .. } => (node.clone(), *port),
         ClusterId::Application { port, .. } => ("application".to_owned(), *port),
         ClusterId::Service { host, port, .. } => (host.clone(), *port),
-        ClusterId::AmazonAws | ClusterId::AllowAll => ("elsewhere".to_owned(), 0),
+        ClusterId::Keys { .. } | ClusterId::AmazonAws | ClusterId::AllowAll => ("elsewhere".to_owned(), 0),
     };
     let named: Vec<(String, u16)> = targets.iter().map(|target| node(target)).collect();
     named
@@ -148,7 +148,11 @@ impl Lowering<'_> {
         resource: &str,
     ) -> Decided {
         let config = settings.route(label, self.sender(), targets, retry);
-        self.decided(config, resource)
+        let mut decided = self.decided(config, resource)?;
+        if let Some(policy) = &mut decided {
+            self.compare_overall(settings, &mut policy.config);
+        }
+        Ok(decided)
     }
 
     /// What the filter decides at a virtual node's ingress.
@@ -160,23 +164,27 @@ impl Lowering<'_> {
     /// Compiles with the filter's own code. Policies are compiled before they are stored, so what is left are canaries for
     /// several routes, of which this one has other targets.
     fn decided(&mut self, mut config: RouteConfig, resource: &str) -> Decided {
-        let mut refused = problems(&config);
-        if let (Some(canary), Some(problem)) = (&mut config.canary, &refused) {
+        let mut compiled = compile(&config);
+        if let (Some(canary), Err(problem)) = (&mut config.canary, &compiled) {
             if canary.ramp.is_some() || canary.rollback.is_some() {
                 canary.ramp = None;
                 canary.rollback = None;
                 self.lint(resource, format!("it has no ramp and no rollback: {problem}"));
-                refused = problems(&config);
+                compiled = compile(&config);
             }
         }
-        match refused {
-            None => Ok(decides(&config).then_some(config)),
-            Some(problem) if protects(&config) => {
+        match compiled {
+            Ok(compiled) => Ok(decides(&config).then(|| Policy {
+                protects: protects(&config),
+                writes_responses: compiled.writes_responses().is_some(),
+                config,
+            })),
+            Err(problem) if protects(&config) => {
                 let message = format!("the filter refuses its policy, which protects: answered with 503: {problem}");
                 self.lint(resource, message);
                 Err(Refused)
             }
-            Some(problem) => {
+            Err(problem) => {
                 self.lint(resource, format!("the filter is off on it: {problem}"));
                 Ok(None)
             }
@@ -192,6 +200,7 @@ impl Lowering<'_> {
         };
         PluginConfig {
             flush_millis: u64::try_from(self.options.flush_interval.as_millis()).unwrap_or(u64::MAX),
+            reports: self.reports().filter(|_| reporter != mesh::Reporter::Destination),
             ..PluginConfig::new(&self.mesh.name, self.name, reporter)
         }
     }
@@ -206,8 +215,9 @@ fn decides(config: &RouteConfig) -> bool {
         || protects(config)
 }
 
-fn problems(config: &RouteConfig) -> Option<String> {
-    let violations = config.compile().err()?;
-    let texts: Vec<String> = violations.iter().map(ToString::to_string).collect();
-    Some(texts.join("; "))
+fn compile(config: &RouteConfig) -> Result<RoutePolicy, String> {
+    config.compile().map_err(|violations| {
+        let texts: Vec<String> = violations.iter().map(ToString::to_string).collect();
+        texts.join("; ")
+    })
 }

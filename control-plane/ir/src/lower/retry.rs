@@ -182,6 +182,7 @@ fn is_as_much(reduced: &Retry, full: &Retry) -> bool {
     let same = Retry {
         retry_after: full.retry_after,
         hedged: full.hedged,
+        elsewhere: full.elsewhere,
         marks: full.marks,
         ..reduced.clone()
     };

@@ -268,7 +268,11 @@ impl Lowering<'_> {
                 guards: Guards::default(),
             }];
         }
-        let retry = settings.retries(planned.retry);
+        let mut retry = settings.retries(planned.retry);
+        let tries_others = retry.is_some() && self.tries_others(&settings, &targets, &planned.resource);
+        if tries_others {
+            retry = retry.map(|retry| self.elsewhere(retry, &targets, &planned.resource));
+        }
         if retry.is_some() {
             self.note_budgets(&settings, service, &targets, &planned.resource);
         }
@@ -295,6 +299,7 @@ impl Lowering<'_> {
             ProxyKind::VirtualGateway => Entrance::Here,
             ProxyKind::VirtualNode => Entrance::Earlier,
         };
+        self.note_switched_off(&settings, entrance, &planned.resource);
         let guards = self.guards(&settings, entrance, &planned.resource);
         let key = settings.retry.idempotency_key_header.as_deref();
         let regardless = settings.regardless(planned.regardless);

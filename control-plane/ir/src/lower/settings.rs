@@ -1,9 +1,10 @@
 //! What holds for one route after all policies, merged from wide to narrow.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ferromesh_model::policy::{
-    AlongPath, BudgetMode, CanarySettings, ExtAuthz, Forwarded, Jwt, Mirror, NonIdempotent, ObservabilitySettings,
+    AlongPath, BudgetMode, CanarySettings, ExtAuthz, Forwarded, Jwt, Mirror, NonIdempotent, ObservabilitySettings, Off,
     Policy, PolicyTarget, RateLimit, RetrySettings,
 };
 use ferromesh_policy::{breaker, fault, headers};
@@ -32,6 +33,10 @@ pub struct Settings<'a> {
     pub mirror: Option<&'a Mirror>,
     pub jwt: Option<Named<'a, Jwt>>,
     pub ext_authz: Option<Named<'a, ExtAuthz>>,
+    /// What would have held requests back and was taken back, with the policy that did.
+    pub switched_off: BTreeMap<Off, &'a str>,
+    /// The policy that the canary's rollback comes from.
+    pub rollback_of: Option<&'a str>,
 }
 
 /// Puts each setting that is there over the one before.
@@ -49,7 +54,14 @@ impl<'a> Settings<'a> {
     fn apply(&mut self, policy: &'a Policy) {
         let spec = &policy.spec;
         let name = policy.name.as_str();
-        settle!(self.canary, spec.canary, sticky, r#override, ramp, rollback);
+        let before = self.protection();
+        for off in &spec.off {
+            self.switch_off(*off);
+        }
+        settle!(self.canary, spec.canary, on_retry, sticky, r#override, ramp, rollback);
+        if spec.canary.as_ref().is_some_and(|canary| canary.rollback.is_some()) {
+            self.rollback_of = Some(name);
+        }
         settle!(
             self.retry,
             spec.retry,
@@ -96,6 +108,13 @@ impl<'a> Settings<'a> {
             &mut self.ext_authz,
             spec.ext_authz.as_ref().map(|member| (name, member)),
         );
+        for ((member, had), (_, has)) in before.into_iter().zip(self.protection()) {
+            if has {
+                self.switched_off.remove(&member);
+            } else if had {
+                self.switched_off.insert(member, name);
+            }
+        }
     }
 
     fn observe(&mut self, policy: &Policy) {
@@ -193,7 +212,8 @@ fn replace<T>(value: &mut Option<T>, new: Option<T>) {
 
 impl<'a> Lowering<'a> {
     /// What holds for a route of a virtual service where this proxy sends requests. Narrower targets win: mesh, then the node
-    /// or gateway that sends, then virtual service, then route. Without a service: what holds for all of the proxy.
+    /// or gateway that sends, then the gateway route, then virtual service, then route. Without a service: what holds for
+    /// all of the proxy.
     pub fn settings(&self, service: Option<&str>, route: Option<(&str, &str)>) -> Settings<'a> {
         self.merged(|policy| match &policy.target {
             PolicyTarget::Mesh {} => Some(0),
@@ -201,8 +221,12 @@ impl<'a> Lowering<'a> {
             PolicyTarget::VirtualGateway(gateway) => {
                 (self.kind == ProxyKind::VirtualGateway && gateway == self.name).then_some(1)
             }
-            PolicyTarget::VirtualService(name) => (Some(name.as_str()) == service).then_some(2),
-            PolicyTarget::Route { router, name } => (route == Some((router.as_str(), name.as_str()))).then_some(3),
+            PolicyTarget::GatewayRoute { gateway, name } => {
+                let is_it = self.gateway_route.as_ref() == Some(name);
+                (self.kind == ProxyKind::VirtualGateway && gateway == self.name && is_it).then_some(2)
+            }
+            PolicyTarget::VirtualService(name) => (Some(name.as_str()) == service).then_some(3),
+            PolicyTarget::Route { router, name } => (route == Some((router.as_str(), name.as_str()))).then_some(4),
             PolicyTarget::VirtualNodeIngress(_) => None,
         })
     }

@@ -6,7 +6,6 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use ferromesh_model::mesh::Mesh;
 use ferromesh_model::resource::{
     ClientPolicyTls, ClientTlsCertificate, Listener, ListenerTls, ListenerTlsCertificate, ListenerTlsFileCertificate,
     ListenerTlsMode, ListenerTlsValidationContextTrust, PortProtocol, ServiceDiscovery, SubjectAlternativeNames,
@@ -14,11 +13,8 @@ use ferromesh_model::resource::{
 };
 
 use super::Lowering;
-use crate::options::UnsupportedTls;
-use crate::tls::{Accepts, Certificate, Client, KeyPair, Server, Trust, Validation};
-
-/// What needs the local SDS server, whose cluster is not in the bootstrap.
-const SDS: &str = "TLS with a secret of the local SDS server is not implemented yet";
+use crate::tls::{Accepts, Client, Identity, KeyPair, Server, Trust, Validation, OWN_AUTHORITY, OWN_IDENTITY};
+use crate::ProxyKind;
 
 /// TLS settings, unless the mode switches them off.
 fn switched_on(tls: Option<&ListenerTls>) -> Option<&ListenerTls> {
@@ -26,70 +22,54 @@ fn switched_on(tls: Option<&ListenerTls>) -> Option<&ListenerTls> {
 }
 
 impl Lowering<'_> {
-    /// What the clients of a listener may speak; `None` where the port must stay closed.
-    pub fn accepts(
-        &mut self,
-        resource: &str,
-        port: i64,
-        protocol: PortProtocol,
-        tls: Option<&ListenerTls>,
-    ) -> Option<Accepts> {
+    /// What the clients of a listener may speak.
+    pub fn accepts(&mut self, resource: &str, port: i64, protocol: PortProtocol, tls: Option<&ListenerTls>) -> Accepts {
         let Some(tls) = switched_on(tls) else {
-            return Some(Accepts::AsItComes);
+            return Accepts::AsItComes;
         };
-        match self.server(resource, protocol, tls) {
-            Ok(server) if tls.mode == ListenerTlsMode::Strict => Some(Accepts::Tls(server)),
-            Ok(server) => {
-                if protocol == PortProtocol::Tcp {
-                    self.lint(
-                        resource,
-                        format!(
-                            "port {port} waits for the client's first bytes to tell TLS from plain text: a protocol in \
-                             which the server speaks first needs STRICT or DISABLED"
-                        ),
-                    );
-                }
-                Some(Accepts::TlsOrPlaintext(server))
-            }
-            Err(problem) if self.options.tls == UnsupportedTls::Refuse => {
-                self.lint(resource, format!("{problem}: port {port} stays closed"));
-                None
-            }
-            Err(problem) => {
-                self.lint(resource, format!("{problem}: port {port} is served in the clear"));
-                Some(Accepts::AsItComes)
-            }
+        let server = self.server(resource, protocol, tls);
+        if tls.mode == ListenerTlsMode::Strict {
+            return Accepts::Tls(server);
         }
+        if protocol == PortProtocol::Tcp {
+            self.lint(
+                resource,
+                format!(
+                    "port {port} waits for the client's first bytes to tell TLS from plain text: a protocol in which the \
+                     server speaks first needs STRICT or DISABLED"
+                ),
+            );
+        }
+        Accepts::TlsOrPlaintext(server)
     }
 
-    fn server(&mut self, resource: &str, protocol: PortProtocol, tls: &ListenerTls) -> Result<Server, &'static str> {
-        let clients = match &tls.validation {
-            None => None,
-            Some(validation) => Some(Validation {
-                trust: match &validation.trust {
-                    ListenerTlsValidationContextTrust::File(file) => Trust::File(file.certificate_chain.clone()),
-                    ListenerTlsValidationContextTrust::Sds(_) => return Err(SDS),
-                },
-                // Without a list a client's names are not looked at.
-                names: listed(validation.subject_alternative_names.as_ref()).unwrap_or_default(),
-            }),
-        };
+    fn server(&mut self, resource: &str, protocol: PortProtocol, tls: &ListenerTls) -> Server {
+        let clients = tls.validation.as_ref().map(|validation| Validation {
+            trust: match &validation.trust {
+                ListenerTlsValidationContextTrust::File(file) => Trust::File(file.certificate_chain.clone()),
+                ListenerTlsValidationContextTrust::Sds(sds) => secret_trust(&sds.secret_name),
+            },
+            // Without a list a client's names are not looked at.
+            names: listed(validation.subject_alternative_names.as_ref()).unwrap_or_default(),
+        });
         let certificate = match &tls.certificate {
-            ListenerTlsCertificate::File(file) => Certificate::File(key_pair(file)),
-            ListenerTlsCertificate::Sds(_) => return Err(SDS),
+            ListenerTlsCertificate::File(file) => Identity::File(key_pair(file)),
+            ListenerTlsCertificate::Sds(sds) => self.secret_identity(&sds.secret_name),
             ListenerTlsCertificate::Acm(acm) => {
                 let arn = &acm.certificate_arn;
-                self.lint(
-                    resource,
-                    format!("certificate {arn} is not imported: serving one issued by the built-in CA"),
-                );
-                Certificate::Issued {
+                if !self.options.imported.certificates.contains(arn) {
+                    self.lint(
+                        resource,
+                        format!("certificate {arn} is not imported: serving one issued by the built-in CA"),
+                    );
+                }
+                Identity::Served {
                     arn: arn.clone(),
-                    names: names(self.mesh, arn),
+                    names: self.names(arn),
                 }
             }
         };
-        Ok(Server {
+        Server {
             certificate,
             clients,
             alpn: match protocol {
@@ -98,19 +78,11 @@ impl Lowering<'_> {
                 PortProtocol::Http2 | PortProtocol::Grpc => &["h2"],
                 PortProtocol::Tcp => &[],
             },
-        })
+        }
     }
 
     /// What calls to a virtual node's listener speak; `None` is plain text.
-    ///
-    /// # Errors
-    /// Why it cannot be called.
-    pub fn towards(
-        &mut self,
-        node: &str,
-        spec: &VirtualNodeSpec,
-        listener: &Listener,
-    ) -> Result<Option<Client>, &'static str> {
+    pub fn towards(&mut self, node: &str, spec: &VirtualNodeSpec, listener: &Listener) -> Option<Client> {
         let mapping = listener.port_mapping;
         let resource = format!("virtualNode/{node}");
         let server = switched_on(listener.tls.as_ref());
@@ -120,8 +92,8 @@ impl Lowering<'_> {
             .filter(|policy| policy.ports.is_empty() || policy.ports.contains(&mapping.port));
         let host = host(spec);
         let (certificate, validation) = match (server, &policy) {
-            (None, None) => return Ok(None),
-            (None, Some(policy)) if policy.enforce == Some(false) => return Ok(None),
+            (None, None) => return None,
+            (None, Some(policy)) if policy.enforce == Some(false) => return None,
             (server, Some(policy)) => {
                 if server.is_none() {
                     self.lint(
@@ -132,11 +104,15 @@ impl Lowering<'_> {
                         ),
                     );
                 }
-                by_policy(policy, host.as_deref())?
+                self.by_policy(policy, host.as_deref())
+            }
+            (Some(server), None) if shows_own_identity(server) => {
+                let trust = Trust::BuiltIn;
+                let names = self.spiffe(ProxyKind::VirtualNode, node).into_iter().collect();
+                (None, Some(Validation { trust, names }))
             }
             (Some(server), None) => match &server.certificate {
-                ListenerTlsCertificate::Sds(_) => return Err(SDS),
-                ListenerTlsCertificate::File(_) => {
+                ListenerTlsCertificate::File(_) | ListenerTlsCertificate::Sds(_) => {
                     self.lint(
                         resource,
                         format!(
@@ -146,14 +122,23 @@ impl Lowering<'_> {
                     );
                     (None, None)
                 }
-                ListenerTlsCertificate::Acm(_) => {
-                    let trust = Trust::BuiltIn;
+                ListenerTlsCertificate::Acm(acm) => {
+                    let arn = &acm.certificate_arn;
+                    let trust = if self.options.imported.authorities.contains(arn) {
+                        // What was issued before the import is still believed: not all nodes show the new one at once.
+                        Trust::Imported {
+                            authorities: [arn.clone()].into(),
+                            built_in: true,
+                        }
+                    } else {
+                        Trust::BuiltIn
+                    };
                     (None, Some(Validation { trust, names: vec![] }))
                 }
             },
         };
-        Ok(Some(Client {
-            server_name: host.filter(|host| host.parse::<IpAddr>().is_err()),
+        Some(Client {
+            server_name: host.filter(|host| host.parse::<IpAddr>().is_err() && super::health::is_host(host)),
             certificate,
             server: validation,
             alpn: match mapping.protocol {
@@ -161,27 +146,123 @@ impl Lowering<'_> {
                 PortProtocol::Http2 | PortProtocol::Grpc => &["h2"],
                 PortProtocol::Tcp => &[],
             },
-        }))
+        })
+    }
+
+    fn by_policy(&self, policy: &ClientPolicyTls, host: Option<&str>) -> (Option<Identity>, Option<Validation>) {
+        let certificate = policy.certificate.as_ref().map(|certificate| match certificate {
+            ClientTlsCertificate::File(file) => Identity::File(key_pair(file)),
+            ClientTlsCertificate::Sds(sds) => self.secret_identity(&sds.secret_name),
+        });
+        let trust = match &policy.validation.trust {
+            TlsValidationContextTrust::File(file) => Trust::File(file.certificate_chain.clone()),
+            TlsValidationContextTrust::Acm(acm) => self.named_authorities(&acm.certificate_authority_arns),
+            TlsValidationContextTrust::Sds(sds) => secret_trust(&sds.secret_name),
+        };
+        let names = listed(policy.validation.subject_alternative_names.as_ref())
+            .unwrap_or_else(|| host.map(str::to_owned).into_iter().collect());
+        (certificate, Some(Validation { trust, names }))
+    }
+
+    /// The authorities of some ARNs. One for which nothing was imported stands for the built-in authority, which issues every
+    /// certificate that was not imported.
+    fn named_authorities(&self, arns: &[String]) -> Trust {
+        let imported = &self.options.imported.authorities;
+        let authorities: BTreeSet<String> = arns.iter().filter(|arn| imported.contains(*arn)).cloned().collect();
+        if authorities.is_empty() {
+            return Trust::BuiltIn;
+        }
+        Trust::Imported {
+            built_in: arns.iter().any(|arn| !imported.contains(arn)),
+            authorities,
+        }
+    }
+
+    /// What a secret of the SDS server stands for: one name is ours.
+    fn secret_identity(&self, secret: &str) -> Identity {
+        if secret != OWN_IDENTITY {
+            return Identity::Local(secret.to_owned());
+        }
+        let host = match self.kind {
+            ProxyKind::VirtualNode => self.mesh.virtual_nodes.get(self.name).and_then(host),
+            ProxyKind::VirtualGateway => Some(self.name.to_owned()),
+        };
+        let names = host.map(|host| host.to_ascii_lowercase()).into_iter();
+        Identity::Served {
+            arn: format!(
+                "{OWN_IDENTITY}/mesh/{}/{}/{}",
+                self.mesh.name,
+                word(self.kind),
+                self.name
+            ),
+            names: names.chain(self.spiffe(self.kind, self.name)).collect(),
+        }
+    }
+
+    /// `spiffe://<trust domain>/mesh/<mesh>/virtualNode/<name>`; `None` where a name has characters that SPIFFE does not allow.
+    fn spiffe(&self, kind: ProxyKind, name: &str) -> Option<String> {
+        let is_segment = |text: &str| {
+            !matches!(text, "" | "." | "..")
+                && text
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
+        };
+        let (domain, mesh) = (&self.options.trust_domain, &self.mesh.name);
+        (is_segment(mesh) && is_segment(name)).then(|| format!("spiffe://{domain}/mesh/{mesh}/{}/{name}", word(kind)))
+    }
+
+    /// What a certificate must be good for: every host in the mesh whose listener shows it, and the names of gateways that
+    /// do; if it is only one, its SPIFFE identity too, of which a certificate has one at most.
+    fn names(&self, arn: &str) -> BTreeSet<String> {
+        let shows = |tls: Option<&ListenerTls>| {
+            switched_on(tls).is_some_and(
+                |tls| matches!(&tls.certificate, ListenerTlsCertificate::Acm(acm) if acm.certificate_arn == arn),
+            )
+        };
+        let nodes = self.mesh.virtual_nodes.iter();
+        let nodes: Vec<_> = nodes
+            .filter(|(_, node)| node.listeners.iter().any(|listener| shows(listener.tls.as_ref())))
+            .collect();
+        let gateways = self.mesh.virtual_gateways.iter();
+        let gateways: Vec<&String> = gateways
+            .filter(|(_, gateway)| {
+                let mut listeners = gateway.spec.listeners.iter();
+                listeners.any(|listener| shows(listener.tls.as_ref()))
+            })
+            .map(|(name, _)| name)
+            .collect();
+        let identity = match (&nodes[..], &gateways[..]) {
+            ([(name, _)], []) => self.spiffe(ProxyKind::VirtualNode, name),
+            ([], [name]) => self.spiffe(ProxyKind::VirtualGateway, name),
+            _ => None,
+        };
+        let hosts = nodes.iter().filter_map(|(_, node)| host(node));
+        hosts
+            .chain(gateways.into_iter().cloned())
+            .map(|name| name.to_ascii_lowercase())
+            .chain(identity)
+            .collect()
     }
 }
 
-type ByPolicy = (Option<KeyPair>, Option<Validation>);
+/// What a secret of the SDS server trusts: one name is ours.
+fn secret_trust(secret: &str) -> Trust {
+    match secret {
+        OWN_AUTHORITY => Trust::BuiltIn,
+        other => Trust::Local(other.to_owned()),
+    }
+}
 
-fn by_policy(policy: &ClientPolicyTls, host: Option<&str>) -> Result<ByPolicy, &'static str> {
-    let certificate = match &policy.certificate {
-        None => None,
-        Some(ClientTlsCertificate::File(file)) => Some(key_pair(file)),
-        Some(ClientTlsCertificate::Sds(_)) => return Err(SDS),
-    };
-    let trust = match &policy.validation.trust {
-        TlsValidationContextTrust::File(file) => Trust::File(file.certificate_chain.clone()),
-        // Whatever authority the ARNs name: certificates that resources name by ARN are all issued by the built-in one.
-        TlsValidationContextTrust::Acm(_) => Trust::BuiltIn,
-        TlsValidationContextTrust::Sds(_) => return Err(SDS),
-    };
-    let names = listed(policy.validation.subject_alternative_names.as_ref())
-        .unwrap_or_else(|| host.map(str::to_owned).into_iter().collect());
-    Ok((certificate, Some(Validation { trust, names })))
+fn shows_own_identity(tls: &ListenerTls) -> bool {
+    matches!(&tls.certificate, ListenerTlsCertificate::Sds(sds) if sds.secret_name == OWN_IDENTITY)
+}
+
+/// The word for a kind in ARNs and SPIFFE identities.
+fn word(kind: ProxyKind) -> &'static str {
+    match kind {
+        ProxyKind::VirtualNode => "virtualNode",
+        ProxyKind::VirtualGateway => "virtualGateway",
+    }
 }
 
 fn key_pair(file: &ListenerTlsFileCertificate) -> KeyPair {
@@ -201,31 +282,4 @@ fn host(spec: &VirtualNodeSpec) -> Option<String> {
         ServiceDiscovery::Dns(dns) => Some(dns.hostname.clone()),
         ServiceDiscovery::AwsCloudMap(map) => Some(format!("{}.{}", map.service_name, map.namespace_name)),
     }
-}
-
-/// What a certificate must be good for: every host in the mesh whose listener shows it, and the names of gateways that do.
-fn names(mesh: &Mesh, arn: &str) -> BTreeSet<String> {
-    let shows = |tls: Option<&ListenerTls>| {
-        switched_on(tls).is_some_and(
-            |tls| matches!(&tls.certificate, ListenerTlsCertificate::Acm(acm) if acm.certificate_arn == arn),
-        )
-    };
-    let nodes = mesh.virtual_nodes.values();
-    let hosts = nodes
-        .filter(|node| node.listeners.iter().any(|listener| shows(listener.tls.as_ref())))
-        .filter_map(host);
-    let gateways = mesh.virtual_gateways.iter();
-    let gateway_names = gateways
-        .filter(|(_, gateway)| {
-            gateway
-                .spec
-                .listeners
-                .iter()
-                .any(|listener| shows(listener.tls.as_ref()))
-        })
-        .map(|(name, _)| name.clone());
-    hosts
-        .chain(gateway_names)
-        .map(|name| name.to_ascii_lowercase())
-        .collect()
 }

@@ -4,15 +4,15 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ferromesh_model::resource::{
-    DnsResponseType, HealthCheckPolicy, Listener, PortMapping, PortProtocol, ServiceDiscovery,
-    VirtualNodeConnectionPool, VirtualNodeSpec,
+    AwsCloudMapServiceDiscovery, DnsResponseType, HealthCheckPolicy, Listener, PortMapping, PortProtocol,
+    ServiceDiscovery, VirtualNodeConnectionPool, VirtualNodeSpec,
 };
 
-use super::{address_family, count, millis, port, Lowering};
+use super::{address_family, count, health, millis, port, registered_family, Lowering};
 use crate::cluster::{
     Cluster, ClusterId, Discovery, DnsAnswer, HealthCheck, Limits, OutlierDetection, Probe, UpstreamProtocol,
 };
-use crate::options::UnsupportedTls;
+use crate::registry::Query;
 
 /// Time allowed for a connection to another node.
 const EGRESS_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -88,26 +88,23 @@ impl Lowering<'_> {
             protocol: mapping.protocol,
             port: port(mapping.port),
         };
-        let (discovery, tls) = match self.towards(node, spec, listener) {
-            Ok(tls) => (self.discovery(node, spec, listener), tls),
-            Err(problem) if self.options.tls == UnsupportedTls::Refuse => {
-                self.lint(
-                    format!("virtualNode/{node}"),
-                    format!("{problem}: calls to it are answered with 503"),
-                );
-                (Discovery::Nowhere, None)
-            }
-            Err(problem) => {
-                self.lint(
-                    format!("virtualNode/{node}"),
-                    format!("{problem}: calls to it travel in the clear"),
-                );
-                (self.discovery(node, spec, listener), None)
-            }
-        };
+        let tls = self.towards(node, spec, listener);
+        let discovery = self.discovery(node, spec, listener);
         let mut cluster = self.plain_cluster(id.clone(), discovery, upstream_protocol(mapping.protocol));
-        if let (Some(check), Discovery::Dns { hostname, .. }) = (&listener.health_check, &cluster.discovery) {
-            cluster.health_check = Some(health_check(check, hostname, mapping.port));
+        let host = match &cluster.discovery {
+            Discovery::Dns { hostname, .. } => Some(hostname.clone()),
+            Discovery::Registry(query) => Some(query.host()),
+            _ => None,
+        };
+        if let (Some(check), Some(host)) = (&listener.health_check, host) {
+            let check = health_check(check, &host, mapping.port);
+            match health::problem(&check, cluster.protocol) {
+                None => cluster.health_check = Some(check),
+                Some(problem) => self.lint(
+                    format!("virtualNode/{node}"),
+                    format!("the health check of port {} is left out: {problem}", mapping.port),
+                ),
+            }
         }
         cluster.outlier_detection = listener.outlier_detection.map(|spec| OutlierDetection {
             consecutive_5xx: count(spec.max_server_errors),
@@ -142,6 +139,14 @@ impl Lowering<'_> {
     fn discovery(&mut self, node: &str, spec: &VirtualNodeSpec, listener: &Listener) -> Discovery {
         let resource = format!("virtualNode/{node}");
         match &spec.service_discovery {
+            Some(ServiceDiscovery::Dns(dns)) if !health::is_host(&dns.hostname) => {
+                let message = format!(
+                    "host name {:?} cannot be looked up: calls to it are answered with 503",
+                    dns.hostname
+                );
+                self.lint(resource, message);
+                Discovery::Nowhere
+            }
             Some(ServiceDiscovery::Dns(dns)) => Discovery::Dns {
                 hostname: dns.hostname.clone(),
                 port: port(listener.port_mapping.port),
@@ -151,13 +156,7 @@ impl Lowering<'_> {
                 },
                 family: address_family(dns.ip_preference.or_else(|| self.mesh_preference())),
             },
-            Some(ServiceDiscovery::AwsCloudMap(_)) => {
-                self.lint(
-                    resource,
-                    "AWS Cloud Map is not implemented yet: calls to it are answered with 503",
-                );
-                Discovery::Nowhere
-            }
+            Some(ServiceDiscovery::AwsCloudMap(map)) => Discovery::Registry(self.query(map, listener)),
             None => {
                 self.lint(
                     resource,
@@ -165,6 +164,19 @@ impl Lowering<'_> {
                 );
                 Discovery::Nowhere
             }
+        }
+    }
+
+    fn query(&self, map: &AwsCloudMapServiceDiscovery, listener: &Listener) -> Query {
+        let attributes = map.attributes.iter();
+        Query {
+            namespace: map.namespace_name.clone(),
+            service: map.service_name.clone(),
+            attributes: attributes
+                .map(|attribute| (attribute.key.clone(), attribute.value.clone()))
+                .collect(),
+            port: port(listener.port_mapping.port),
+            family: registered_family(map.ip_preference.or_else(|| self.mesh_preference())),
         }
     }
 

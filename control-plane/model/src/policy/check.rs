@@ -10,9 +10,10 @@ use super::ext_authz::EXT_AUTHZ;
 use super::forwarded::FORWARDED;
 use super::jwt::JWT;
 use super::mirror::MIRROR;
+use super::off::OFF;
 use super::rate_limit::GLOBAL;
 use super::retry::RETRY;
-use super::{filter, scope, PolicySpec, PolicyTarget};
+use super::{filter, off, scope, PolicySpec, PolicyTarget};
 
 /// A member of a body.
 pub(super) const fn m(name: &'static str, shape: &'static Shape, required: bool) -> Member {
@@ -112,8 +113,13 @@ static TARGET: Shape = Shape {
         m("virtualService", &NAME, false),
         m("route", &ROUTE, false),
         m("virtualGateway", &NAME, false),
+        m("gatewayRoute", &GATEWAY_ROUTE, false),
         m("virtualNodeIngress", &NAME, false),
     ]),
+};
+static GATEWAY_ROUTE: Shape = Shape {
+    name: "PolicyGatewayRoute",
+    ty: Type::Structure(&[m("gateway", &NAME, true), m("name", &NAME, true)]),
 };
 static ROUTE: Shape = Shape {
     name: "PolicyRoute",
@@ -133,6 +139,7 @@ static SPEC: Shape = Shape {
         m("jwt", &JWT, false),
         m("extAuthz", &EXT_AUTHZ, false),
         m("forwarded", &FORWARDED, false),
+        m("off", &OFF, false),
     ]),
 };
 pub(super) static RATIO: Shape = Shape {
@@ -147,6 +154,7 @@ pub fn check(policy: &Value) -> Vec<Violation> {
     if let Some(spec) = policy.get("spec").and_then(Value::as_object) {
         let under = |prefix| move |violation: Violation| violation.under(prefix);
         found.extend(filter::check(spec).into_iter().map(under("spec")));
+        found.extend(off::check(spec).into_iter().map(under("spec")));
         let global = spec.get("rateLimit").and_then(|limits| limits.get("global"));
         let global = global.map(|global| shapes::check_against(&GLOBAL, global));
         found.extend(global.into_iter().flatten().map(under("spec.rateLimit.global")));
@@ -208,6 +216,7 @@ impl PolicyTarget {
             Self::VirtualService(_) => "virtualService",
             Self::Route { .. } => "route",
             Self::VirtualGateway(_) => "virtualGateway",
+            Self::GatewayRoute { .. } => "gatewayRoute",
             Self::VirtualNodeIngress(_) => "virtualNodeIngress",
         }
     }
@@ -220,6 +229,7 @@ impl PolicyTarget {
             Self::VirtualService(name) => Key::in_mesh(mesh, Kind::VirtualService, name),
             Self::VirtualGateway(name) => Key::in_mesh(mesh, Kind::VirtualGateway, name),
             Self::Route { router, name } => Key::in_parent(mesh, Kind::Route, router, name),
+            Self::GatewayRoute { gateway, name } => Key::in_parent(mesh, Kind::GatewayRoute, gateway, name),
         }
     }
 }

@@ -12,6 +12,9 @@ use crate::Violation;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CanarySettings {
+    /// Where a request that failed is tried again, on routes with several targets; absent is [`OnRetry::SameTarget`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_retry: Option<OnRetry>,
     /// What keeps a user at one target; absent draws anew for each request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sticky: Option<canary::Sticky>,
@@ -24,6 +27,20 @@ pub struct CanarySettings {
     /// When a target that proves bad loses its requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback: Option<canary::RollbackConfig>,
+}
+
+/// Where a request that failed is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnRetry {
+    /// At the target first chosen, so that a user sees one version only.
+    #[serde(rename = "sameTarget")]
+    SameTarget,
+    /// At a target that the request has not been tried at, by weight; so a request has no more retries than there are
+    /// other targets with a weight. Attempts that overlap (hedging) stay at one target: Envoy chooses another only after a
+    /// failure. Metrics and response headers name the target first chosen. Not beside a rollback or a
+    /// circuit breaker per target: the other target's answers would hide the failures that these count.
+    #[serde(rename = "anotherTarget")]
+    AnotherTarget,
 }
 
 /// What is measured and told.
@@ -96,6 +113,10 @@ fn judge(member: &str, value: &Value) -> Vec<Violation> {
                     "must be left out: weights are the route's",
                 )];
             }
+            let said = object.remove("onRetry");
+            if let Some(violation) = on_retry(said.as_ref(), &object) {
+                return vec![violation];
+            }
             targets = stand_ins(&object);
             object.insert("weights".into(), vec![1; targets.len()].into());
         }
@@ -117,6 +138,18 @@ fn judge(member: &str, value: &Value) -> Vec<Violation> {
         .map_err(|violation| vec![violation])
         .and_then(|config| config.compile());
     compiled.err().map(of_filter).unwrap_or_default()
+}
+
+fn on_retry(on_retry: Option<&Value>, canary: &Map<String, Value>) -> Option<Violation> {
+    let message = match on_retry?.as_str() {
+        Some("sameTarget") => return None,
+        Some("anotherTarget") if !canary.contains_key("rollback") => return None,
+        Some("anotherTarget") => {
+            "must not be anotherTarget beside a rollback: the other target's answers would hide the canary's failures"
+        }
+        _ => "must be sameTarget or anotherTarget",
+    };
+    Some(Violation::new("canary.onRetry", message))
 }
 
 /// Targets that a canary could be for: which there are, only a route knows.
@@ -155,6 +188,8 @@ impl CanarySettings {
             tester: self.r#override.clone(),
             ramp: self.ramp.clone(),
             rollback: self.rollback.clone(),
+            // The control plane's own, which the lowering adds.
+            overall: None,
         }
     }
 

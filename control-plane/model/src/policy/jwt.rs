@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::check::{m, ANY, BOOLEAN, FIELD, FIELD_VALUE, PATH, TEXT};
+use super::key_server::{RemoteJwks, REMOTE};
 use crate::shapes::{Shape, Type};
 use crate::Violation;
 
-/// JSON Web Tokens that requests must carry. They are verified with keys at hand: nothing is fetched.
+/// JSON Web Tokens that requests must carry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Jwt {
@@ -73,6 +74,8 @@ pub enum Jwks {
     Inline(Value),
     /// A file with the key set on the proxy's file system. Without it the proxy refuses the whole listener.
     File(String),
+    /// A server from which the proxy fetches the key set.
+    Remote(RemoteJwks),
 }
 
 /// A header that may carry a token.
@@ -132,7 +135,11 @@ static PROVIDER: Shape = Shape {
 };
 static JWKS: Shape = Shape {
     name: "Jwks",
-    ty: Type::Union(&[m("inline", &ANY, false), m("file", &PATH, false)]),
+    ty: Type::Union(&[
+        m("inline", &ANY, false),
+        m("file", &PATH, false),
+        m("remote", &REMOTE, false),
+    ]),
 };
 static TOKEN_HEADER: Shape = Shape {
     name: "TokenHeader",
@@ -177,13 +184,12 @@ impl Jwt {
 impl JwtProvider {
     fn check(&self) -> Vec<Violation> {
         let mut found = Vec::new();
-        if let Jwks::Inline(keys) = &self.jwks {
-            found.extend(
-                check_keys(keys)
-                    .into_iter()
-                    .map(|violation| violation.under("jwks.inline")),
-            );
-        }
+        let (member, problems) = match &self.jwks {
+            Jwks::Inline(keys) => ("jwks.inline", check_keys(keys)),
+            Jwks::Remote(remote) => ("jwks.remote", remote.check()),
+            Jwks::File(_) => ("jwks.file", Vec::new()),
+        };
+        found.extend(problems.into_iter().map(|violation| violation.under(member)));
         for (index, claim) in self.claim_to_headers.iter().enumerate() {
             let problem = super::check::steers(&claim.header);
             found.extend(problem.map(|problem| Violation::new(format!("claimToHeaders[{index}].header"), problem)));

@@ -1,10 +1,11 @@
-//! Rate limits that a service of the user's own keeps, over all proxies.
+//! Rate limits that a service keeps over all proxies: `ferromesh rate-limit-service`, or one of the user's own.
 
 use ferromesh_policy::rate_limit;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::check::{m, EMPTY, FIELD, TEXT, TIMEOUT_MILLIS};
+use super::limit::{Limit, LIMIT, LIMIT_ENTRY};
 use super::service::{OnFailure, ServiceAt, ON_FAILURE, SERVICE_AT};
 use crate::shapes::{Shape, Type};
 use crate::Violation;
@@ -70,6 +71,9 @@ pub struct GlobalRateLimit {
 pub struct LimitKey {
     /// The entries in order, 1 to 10.
     pub key: Vec<KeyPart>,
+    /// The limit, for `ferromesh rate-limit-service`; absent: the service knows it by itself, as others than ours do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Limit>,
 }
 
 /// An entry of a descriptor.
@@ -111,14 +115,14 @@ pub(super) static GLOBAL: Shape = Shape {
 static LIMITS: Shape = Shape {
     name: "Limits",
     ty: Type::List {
-        member: &LIMIT,
+        member: &LIMIT_KEY,
         min: 1,
         max: Some(10),
     },
 };
-static LIMIT: Shape = Shape {
+static LIMIT_KEY: Shape = Shape {
     name: "LimitKey",
-    ty: Type::Structure(&[m("key", &KEY, true)]),
+    ty: Type::Structure(&[m("key", &KEY, true), m("limit", &LIMIT, false)]),
 };
 static KEY: Shape = Shape {
     name: "KeyParts",
@@ -158,6 +162,40 @@ impl RateLimit {
 impl GlobalRateLimit {
     fn check(&self) -> Vec<Violation> {
         let service = self.service.check().into_iter();
-        service.map(|violation| violation.under("service")).collect()
+        let mut found: Vec<Violation> = service.map(|violation| violation.under("service")).collect();
+        for (index, limit) in self.limits.iter().enumerate() {
+            let at = |violation: Violation| violation.under(&format!("limits[{index}]"));
+            found.extend(limit.check().into_iter().map(at));
+            let name = limit.limit.as_ref().map(|limit| &limit.name);
+            let earlier = self.limits.iter().take(index);
+            let mut named = earlier.filter_map(|earlier| Some(&earlier.limit.as_ref()?.name));
+            if let Some(name) = name.filter(|name| named.any(|earlier| earlier == *name)) {
+                let message = format!("must be another than that of an earlier limit, is {name:?}");
+                found.push(at(Violation::new("limit.name", message)));
+            }
+        }
+        found
+    }
+}
+
+impl LimitKey {
+    fn check(&self) -> Vec<Violation> {
+        let mut found = Vec::new();
+        for (index, part) in self.key.iter().enumerate() {
+            let key = match part {
+                KeyPart::Header(name) => name,
+                KeyPart::Constant(entry) => &entry.key,
+                _ => continue,
+            };
+            // A header of this name would let a client say its own limit.
+            if key.eq_ignore_ascii_case(LIMIT_ENTRY) {
+                let message = format!("must not be {LIMIT_ENTRY:?}, which holds the limit");
+                found.push(Violation::new(format!("key[{index}]"), message));
+            }
+        }
+        if let Some(Err(error)) = self.limit.as_ref().map(Limit::check) {
+            found.push(Violation::new("limit", error.to_string()));
+        }
+        found
     }
 }

@@ -19,6 +19,7 @@ const MEMBERS: &[(&str, &[&str])] = &[
             "virtualService",
             "route",
             "virtualGateway",
+            "gatewayRoute",
             "virtualNodeIngress",
         ],
     ),
@@ -29,13 +30,21 @@ const MEMBERS: &[(&str, &[&str])] = &[
             "virtualService",
             "route",
             "virtualGateway",
+            "gatewayRoute",
             "virtualNodeIngress",
         ],
     ),
     ("forwarded", &["mesh", "virtualGateway", "virtualNodeIngress"]),
 ];
 
-const SENDING: &[&str] = &["mesh", "virtualNode", "virtualService", "route", "virtualGateway"];
+const SENDING: &[&str] = &[
+    "mesh",
+    "virtualNode",
+    "virtualService",
+    "route",
+    "virtualGateway",
+    "gatewayRoute",
+];
 
 /// Members that the policy's target cannot have.
 pub(super) fn check(policy: &Value) -> Vec<Violation> {
@@ -46,12 +55,18 @@ pub(super) fn check(policy: &Value) -> Vec<Violation> {
     let Some(spec) = policy.get("spec").and_then(Value::as_object) else {
         return Vec::new();
     };
-    MEMBERS
-        .iter()
-        .filter(|(member, targets)| spec.contains_key(*member) && !targets.contains(&target.as_str()))
-        .map(|(member, targets)| {
-            let message = format!("is for the targets {}, not for {target}", targets.join(", "));
-            Violation::new(format!("spec.{member}"), message)
-        })
-        .collect()
+    let refused = |member: &str| {
+        let (_, targets) = MEMBERS.iter().find(|(known, _)| *known == member)?;
+        let message = format!("is for the targets {}, not for {target}", targets.join(", "));
+        (!targets.contains(&target.as_str())).then_some(message)
+    };
+    let said = MEMBERS.iter().filter(|(member, _)| spec.contains_key(*member));
+    let said = said.filter_map(|(member, _)| Some((format!("spec.{member}"), refused(member)?)));
+    let listed = spec.get("off").and_then(Value::as_array).into_iter().flatten();
+    let off = listed.enumerate().filter_map(|(index, name)| {
+        let member = name.as_str()?.split('.').next()?;
+        Some((format!("spec.off[{index}]"), refused(member)?))
+    });
+    let found = said.chain(off);
+    found.map(|(path, message)| Violation::new(path, message)).collect()
 }

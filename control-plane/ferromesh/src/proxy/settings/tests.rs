@@ -131,10 +131,19 @@ fn flags_go_before_the_environment() {
 }
 
 #[test]
-fn variables_without_effect_are_said() {
-    let env = with(&[("ENABLE_ENVOY_XRAY_TRACING", "1")]);
+fn variables_without_effect_are_said_with_the_reason() {
+    let env = with(&[
+        ("APPMESH_PREVIEW", "1"),
+        ("AWS_REGION", "eu-west-1"),
+        ("APPMESH_FIPS_ENDPOINT", "0"),
+    ]);
     let (_, warnings) = read(&env, Overrides::default()).unwrap();
-    assert!(warnings[0].contains("ENABLE_ENVOY_XRAY_TRACING"), "{warnings:?}");
+    let expected = "APPMESH_PREVIEW is set and has no effect: it chooses among AWS's endpoints; \
+                    APPMESH_XDS_ENDPOINT names ours";
+    assert_eq!(warnings, [expected]);
+    let env = with(&[("APPNET_ENABLE_RELAY_MODE_FOR_XDS", "1")]);
+    let problems = read(&env, Overrides::default()).unwrap_err();
+    assert!(problems[0].contains("there is no relay"), "{problems:?}");
 }
 
 #[test]
@@ -147,3 +156,6 @@ fn the_deprecated_names_of_the_resource_still_work() {
     assert_eq!(settings.node.id, "mesh/m/virtualNode/n");
     assert!(warnings[0].contains("deprecated"));
 }
+
+mod complete;
+mod telemetry;

@@ -3,7 +3,7 @@
 use regex::Regex;
 use regex_syntax::ast::{self, Ast};
 
-use super::{syntax, Refusal};
+use super::{dialect, syntax, Refusal};
 
 /// Longest repetition that RE2 takes.
 const MAX_REPETITION: u32 = 1000;
@@ -18,6 +18,11 @@ const MAX_PROGRAM: u64 = 1000;
 pub fn check(text: &str) -> Result<(), Refusal> {
     Regex::new(text).map_err(|_| format!("regular expression {text:?} is not valid"))?;
     let ast = syntax(text)?;
+    if let Some(construct) = dialect::foreign(&ast, text) {
+        return Err(format!(
+            "regular expression {text:?} uses {construct}, which RE2 does not have"
+        ));
+    }
     if let Some(times) = longest_repetition(&ast).filter(|times| *times > MAX_REPETITION) {
         return Err(format!(
             "regular expression {text:?} repeats {times} times, the limit is {MAX_REPETITION}"

@@ -19,7 +19,7 @@ fn takes_a_policy_with_everything_and_gives_it_back() {
         "target": {"route": {"router": "r", "name": "t"}},
         "spec": {
             "canary": {
-                "sticky": {"cookie": "sid"}, "override": {"header": "x-canary"},
+                "onRetry": "sameTarget", "sticky": {"cookie": "sid"}, "override": {"header": "x-canary"},
                 "ramp": {"startUnixMillis": 1, "shape": "linear", "steps": [
                     {"afterSeconds": 0, "weights": [100, 0]}, {"afterSeconds": 600, "weights": [0, 100]}
                 ]},
@@ -39,7 +39,9 @@ fn takes_a_policy_with_everything_and_gives_it_back() {
                 "limits": [{"name": "burst", "requests": 10, "windowSeconds": 1, "key": {"header": "x-user"}}],
                 "global": {"service": {"address": "limits.local:8081"}, "domain": "shop", "timeoutMillis": 20,
                            "onFailure": "allow", "limits": [{"key": [{"sourceAddress": {}}, {"header": "x-user"},
-                           {"route": {}}, {"constant": {"key": "a", "value": "b"}}]}]}
+                           {"route": {}}, {"constant": {"key": "a", "value": "b"}}],
+                           "limit": {"name": "per-user", "requests": 100, "windowSeconds": 60, "burst": 200,
+                                     "headers": false}}]}
             },
             "fault": {"delay": {"millis": 100, "percent": 10.0}, "when": {"header": "x-test"}},
             "headers": {"request": [{"set": {"name": "x-from", "value": "{request.id}"}}], "response": [{"remove": "server"}]},
@@ -79,6 +81,7 @@ fn reads_every_target_that_the_check_takes() {
         json!({"virtualNode": "n"}),
         json!({"virtualService": "s"}),
         json!({"virtualGateway": "g"}),
+        json!({"gatewayRoute": {"gateway": "g", "name": "r"}}),
         json!({"virtualNodeIngress": "n"}),
     ] {
         let policy = json!({"name": "p", "mesh": "m", "target": target, "spec": {}});
@@ -101,7 +104,7 @@ fn refuses_what_no_policy_has_with_its_path() {
             "spec.retry.budget.ratio: must be at most 1, is 1.5",
             "spec.retry.budget.windowSeconds: must be at least 1, is 0",
             "target: must have exactly one of mesh, virtualNode, virtualService, route, virtualGateway, \
-             virtualNodeIngress, has mesh and virtualNode",
+             gatewayRoute, virtualNodeIngress, has mesh and virtualNode",
         ]
     );
 }
@@ -178,16 +181,16 @@ fn a_member_is_refused_where_its_target_has_no_use_for_it() {
     assert_eq!(
         found(json!({"target": {"virtualNode": "n"}, "spec": spec})),
         [
-            "spec.jwt: is for the targets mesh, virtualService, route, virtualGateway, virtualNodeIngress, not for \
-             virtualNode",
+            "spec.jwt: is for the targets mesh, virtualService, route, virtualGateway, gatewayRoute, virtualNodeIngress, \
+             not for virtualNode",
             "spec.forwarded: is for the targets mesh, virtualGateway, virtualNodeIngress, not for virtualNode",
         ]
     );
     assert_eq!(
         found(json!({"target": {"virtualNodeIngress": "n"}, "spec": spec})),
         [
-            "spec.retry: is for the targets mesh, virtualNode, virtualService, route, virtualGateway, not for \
-          virtualNodeIngress"
+            "spec.retry: is for the targets mesh, virtualNode, virtualService, route, virtualGateway, gatewayRoute, \
+             not for virtualNodeIngress"
         ]
     );
 }
@@ -260,5 +263,66 @@ fn refuses_retry_settings_that_contradict_each_other() {
             "spec.forwarded.setCurrentClientCertDetails: needs forwardClientCertDetails to be appendForward or \
           sanitizeSet: otherwise nothing is told"
         ]
+    );
+}
+
+#[test]
+fn a_policy_that_only_switches_off_is_read_and_written_alike() {
+    let off = json!(["jwt", "rateLimit", "canary.ramp", "observability"]);
+    let policy =
+        json!({"name": "p", "mesh": "m", "target": {"route": {"router": "r", "name": "t"}}, "spec": {"off": off}});
+    assert_eq!(found(policy.clone()), Vec::<String>::new());
+    let typed: Policy = serde_json::from_value(policy.clone()).expect("what the check takes can be read");
+    assert_eq!(serde_json::to_value(typed).expect("JSON"), policy);
+}
+
+#[test]
+fn refuses_to_switch_off_what_is_none_or_what_the_target_cannot_have() {
+    assert_eq!(
+        found(json!({"target": {"virtualNode": "n"}, "spec": {"off": ["fault", "jwt"]}})),
+        ["spec.off[1]: is for the targets mesh, virtualService, route, virtualGateway, gatewayRoute, virtualNodeIngress, not for virtualNode"]
+    );
+    assert_eq!(
+        in_spec(json!({"off": ["fault"], "fault": {"abort": {"status": 500}}})),
+        ["spec.off[0]: must not be a member that the same policy says something of, is \"fault\""]
+    );
+    for off in [json!([]), json!(["colour"]), json!("jwt"), json!(null)] {
+        let found = in_spec(json!({"off": off}));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with("spec.off"), "{found:?}");
+    }
+}
+
+#[test]
+fn a_retry_at_another_target_does_not_go_with_a_rollback() {
+    assert_eq!(
+        in_spec(json!({"canary": {"onRetry": "anotherTarget"}})),
+        [] as [&str; 0]
+    );
+    assert_eq!(
+        in_spec(json!({"canary": {"onRetry": "elsewhere"}})),
+        ["spec.canary.onRetry: must be sameTarget or anotherTarget"]
+    );
+    let rollback = json!({"canary": "green", "baseline": "blue", "errorMarginPerMille": 20, "confidence": "0.99",
+        "windowSeconds": 60, "minRequests": 100});
+    assert_eq!(
+        in_spec(json!({"canary": {"onRetry": "anotherTarget", "rollback": rollback}})),
+        ["spec.canary.onRetry: must not be anotherTarget beside a rollback: the other target's answers would hide the canary's failures"]
+    );
+}
+
+#[test]
+fn key_sets_can_be_fetched() {
+    let jwt = |remote: Value| json!({"jwt": {"providers": [{"name": "a", "jwks": {"remote": remote}}]}});
+    let remote =
+        json!({"uri": "https://acme.example/keys", "cacheSeconds": 60, "timeoutMillis": 500, "caFile": "/ca.pem"});
+    assert_eq!(in_spec(jwt(remote)), [] as [&str; 0]);
+    assert_eq!(
+        in_spec(jwt(json!({"uri": "acme.example/keys", "cacheSeconds": 0}))),
+        ["spec.jwt.providers[0].jwks.remote.cacheSeconds: must be at least 1, is 0"]
+    );
+    assert_eq!(
+        in_spec(jwt(json!({"uri": "acme.example/keys"}))),
+        ["spec.jwt.providers[0].jwks.remote.uri: must be https://host[:port]/path or http://host[:port]/path, is \"acme.example/keys\""]
     );
 }
