@@ -103,6 +103,8 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, counter: &Atomi
 /// A server's TLS for 127.0.0.1; the authority that has signed its certificate is written to a file.
 fn tls(authority: &Path) -> TlsAcceptor {
     let mut params = rcgen::CertificateParams::default();
+    // A name of its own: a certificate of the same name would be taken for one that signed itself.
+    params.distinguished_name.push(rcgen::DnType::CommonName, "authority");
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let key = rcgen::KeyPair::generate().expect("a key");
     let issuer = rcgen::CertifiedIssuer::self_signed(params, key).expect("an authority");

@@ -182,6 +182,11 @@ impl Namespace {
         std::fs::create_dir_all(&folder)?;
         let mut hosts = File::options().create(true).append(true).open(folder.join("hosts"))?;
         writeln!(hosts, "{address} {host}")?;
+        // There is no name server in a namespace: one that refuses at once, so that nobody waits for an IPv6 address.
+        std::fs::write(
+            folder.join("resolv.conf"),
+            "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
+        )?;
         Ok(())
     }
 

@@ -139,6 +139,12 @@ impl Task {
         self.client(async || Admin::at(ADMIN.to_owned()).sum(filter).await)
     }
 
+    /// A page of the Envoy's admin interface, for a message that says why a test failed.
+    pub fn admin_page(&self, path: &str) -> String {
+        let page = self.client(async || Admin::at(ADMIN.to_owned()).get(path).await);
+        page.unwrap_or_else(|error| error.to_string())
+    }
+
     /// Waits until the task's Envoy is live.
     pub async fn wait_until_live(&self) -> Result<()> {
         eventually("the task's Envoy is live", PATIENCE, async || {

@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_store_is_enough_and_must_be_named() {
-        let settings = Settings::read(arguments()).ok().expect("settings");
+        let settings = Settings::read(arguments()).expect("settings");
         assert_eq!(settings.listen[0].to_string(), "127.0.0.1:8081");
         assert_eq!(settings.waiting, 4_096);
         assert!(matches!(settings.counts, Counts::Redis(_, config) if config.deadline == Duration::from_millis(100)));
@@ -272,7 +272,7 @@ mod tests {
             tls_client_ca: Some(certificate.clone()),
             ..arguments()
         };
-        assert!(Settings::read(with(&key)).ok().expect("settings").tls.is_some());
+        assert!(Settings::read(with(&key)).expect("settings").tls.is_some());
         assert!(problems(with(&certificate))[0].starts_with("--tls-key"));
         let half = Arguments {
             tls_key: None,
@@ -295,12 +295,10 @@ mod tests {
             store: store.map(str::to_owned),
             ..Arguments::default()
         };
-        let settings = Settings::read(with_file(None)).ok().expect("settings");
+        let settings = Settings::read(with_file(None)).expect("settings");
         assert!(matches!(settings.counts, Counts::Memory { buckets: 9 }));
         assert_eq!(settings.waiting, 7);
-        let settings = Settings::read(with_file(Some("redis://localhost")))
-            .ok()
-            .expect("settings");
+        let settings = Settings::read(with_file(Some("redis://localhost"))).expect("settings");
         assert!(matches!(settings.counts, Counts::Redis(_, config) if config.deadline == Duration::from_millis(5)));
         for text in [
             "stor: memory\n",
