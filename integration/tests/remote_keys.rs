@@ -60,10 +60,11 @@ impl KeyServer {
                     match tls {
                         None => answer(stream, &counter).await,
                         // A client that does not trust the certificate has gone.
-                        Some(tls) => match tls.accept(stream).await {
-                            Ok(stream) => answer(stream, &counter).await,
-                            Err(_) => {}
-                        },
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                answer(stream, &counter).await;
+                            }
+                        }
                     }
                 });
             }

@@ -1,6 +1,6 @@
 //! The same headers over HTTP/2, at the same ports: Envoy tells the versions apart by their first bytes.
 
-use ferromesh_integration::{hostile::Request, upstream::Faults};
+use ferromesh_integration::{full, hostile::Request, upstream::Faults};
 
 use super::forms::RESERVED;
 use super::place::Place;
@@ -27,6 +27,10 @@ const FORMS: [Form; 7] = [
     Form::Trailer,
     Form::ForwardedFor,
 ];
+
+/// Envoy keeps a connection that it refuses open for a second: with the reduced size so many headers are enough of each
+/// refused form, because what refuses them does not look at their names.
+const REFUSED: usize = 3;
 
 type Field = (Vec<u8>, Vec<u8>);
 
@@ -98,8 +102,12 @@ impl Place<'_> {
         self.forget();
         assert_eq!((self.ask_http2)(Request::get("/", &[])), Some(200), "{}", self.name);
         let usual = self.seen().pop().expect("a plain request").headers;
-        for header in RESERVED {
+        let refused = full(REFUSED, RESERVED.len());
+        for (number, header) in RESERVED.iter().enumerate() {
             for form in FORMS {
+                if form.is_refused() && number >= refused {
+                    continue;
+                }
                 let what = format!("{}: HTTP/2: {} {form:?}", self.name, header.0);
                 self.forget();
                 let status = (self.ask_http2)(form.request(*header));
@@ -125,11 +133,12 @@ impl Place<'_> {
         for form in FORMS {
             self.forget();
             let asked = || (self.ask_http2)(form.request(("x-ferromesh-pick", "85")));
-            let answered = (0..40).filter(|_| asked() == Some(200)).count();
+            let times = if form.is_refused() { REFUSED } else { 40 };
+            let answered = (0..times).filter(|_| asked() == Some(200)).count();
             let chosen = second.counts().requests;
             // 30 % are due; more than 30 of 40 are no accident once in 10^9 runs.
             assert!(
-                chosen <= 30 && answered == if form.is_refused() { 0 } else { 40 },
+                chosen <= 30 && answered == if form.is_refused() { 0 } else { times },
                 "{}: HTTP/2: {form:?}: {chosen} of {answered}",
                 self.name
             );
