@@ -52,6 +52,8 @@ async fn after_a_trap_the_request_after_the_next_one_is_decided_again_at_the_lat
     let mut client = Client::of(bed.address()).expect("a client");
     let mut all = Vec::new();
     for number in 0..full(6, 60) {
+        // Envoy makes a VM anew at once if the one before lived for a second; otherwise the back-off runs first.
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
         // Connected, and decided by the VM that is about to die.
         let before = client.get("/", &[]).await.expect("an answer");
         assert!(before.header("x-ferromesh-route").is_some(), "{number}: {before:?}");
@@ -77,8 +79,6 @@ async fn after_a_trap_the_request_after_the_next_one_is_decided_again_at_the_lat
             since_answered: answered.elapsed(),
             lost,
         });
-        // Envoy makes a VM anew at once if the one before lived for a second.
-        tokio::time::sleep(Duration::from_millis(1_100)).await;
     }
     let times = |which: fn(&Recovery) -> Duration| spread(all.iter().map(which).collect());
     println!("{} traps, decided again:", all.len());
