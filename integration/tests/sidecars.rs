@@ -1,12 +1,11 @@
 //! Virtual nodes as sidecars, each task in a network namespace of its own with App Mesh's redirection: the
 //! application of one calls a virtual service by name, and its Envoy and the other's carry the call.
 
-use std::net::SocketAddr;
+use std::net::Ipv4Addr;
 
 use ferromesh_integration::{
     load::{Load, Outcome, Report},
-    rig::{eventually, process::Process, Namespace, Rig, PATIENCE},
-    upstream::Upstream,
+    rig::{eventually, Network, Rig, Task, PATIENCE},
 };
 use serde_json::{json, Value};
 
@@ -18,19 +17,18 @@ const SERVICE: &str = "color.test.local";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_to_a_virtual_service_goes_through_both_sidecars_and_nothing_else_gets_out() {
-    let caller = Namespace::create("caller").expect("a namespace");
-    let callee = Namespace::create("callee").expect("a namespace");
-    let (near, far) = ([10, 77, 1, 1].into(), [10, 77, 1, 2].into());
-    caller.connect(near, &callee, far).expect("a cable");
-    caller.redirect(&[]).expect("redirection");
-    callee.redirect(&[APP_PORT]).expect("redirection");
-
+    let network = Network::create().expect("a network");
     let rig = Rig::start().await.expect("a control plane");
-    let endpoint = rig.socket();
+    let task = |name: &str, host| Task::create(&network, name, Ipv4Addr::new(10, 77, 1, host)).expect("a task");
+    let (mut caller, mut callee) = (task("caller", 1), task("callee", 2));
+    callee.serve_http("blue", APP_PORT).expect("an application");
     create(&rig).await;
-    let _caller = sidecar(&rig, &caller, "caller", &endpoint);
-    let _callee = sidecar(&rig, &callee, "blue", &endpoint);
-    let app = start_app(&callee);
+    caller
+        .start_sidecar(&rig, "mesh/m/virtualNode/caller")
+        .expect("a sidecar");
+    callee
+        .start_sidecar(&rig, "mesh/m/virtualNode/blue")
+        .expect("a sidecar");
 
     eventually("a call comes through", PATIENCE, async || {
         let report = call(&caller, SERVICE, 9000, 1);
@@ -38,13 +36,13 @@ async fn a_call_to_a_virtual_service_goes_through_both_sidecars_and_nothing_else
     })
     .await
     .expect("both sidecars serve");
-    app.upstream.forget();
+    callee.http("blue").forget();
     let report = call(&caller, SERVICE, 9000, 200);
     report.assert_no_failures("calls between sidecars");
     assert_eq!(report.notes(), [("blue".to_owned(), 200)].into());
     // The caller's Envoy says who answered; the callee's application sees a clean request.
     assert_eq!(report.records[0].noted[1].as_deref(), Some("blue"));
-    let seen = app.upstream.seen();
+    let seen = callee.http("blue").seen();
     assert_eq!(seen.len(), 200);
     for seen in seen {
         assert!(seen.header("x-ferromesh-pick").is_none(), "{seen:?}");
@@ -108,67 +106,17 @@ async fn create(rig: &Rig) {
     .await;
 }
 
-fn sidecar(rig: &Rig, namespace: &Namespace, node: &str, endpoint: &str) -> Process {
-    let mut command = rig
-        .proxy_command(&format!("mesh/m/virtualNode/{node}"))
-        .expect("a command");
-    command.env("APPMESH_XDS_ENDPOINT", endpoint);
-    let process = rig.spawn(&format!("sidecar-{node}"), namespace.as_envoy(&command));
-    process.expect("a sidecar")
-}
-
-/// The callee's application, in its namespace.
-struct App {
-    upstream: Upstream,
-    runtime: Option<tokio::runtime::Runtime>,
-}
-
-impl Drop for App {
-    fn drop(&mut self) {
-        // Waiting for a runtime's end is not allowed where another one runs.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-fn start_app(namespace: &Namespace) -> App {
-    namespace
-        .inside(|| {
-            // Its worker is started by this thread and so belongs to the namespace as well.
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(1)
-                .enable_all()
-                .build()
-                .expect("a runtime");
-            let address = SocketAddr::from(([127, 0, 0, 1], APP_PORT));
-            let upstream = runtime.block_on(Upstream::start_at("blue", address));
-            App {
-                upstream: upstream.expect("an upstream"),
-                runtime: Some(runtime),
-            }
-        })
-        .expect("inside the namespace")
-}
-
 /// Calls of the caller's application.
-fn call(namespace: &Namespace, service: &str, port: u16, requests: usize) -> Report {
-    namespace
-        .inside(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .expect("a runtime");
-            runtime.block_on(
-                Load::to(format!("http://{ANYWHERE}:{port}/"))
-                    .host(&format!("{service}:{port}"))
-                    .connections(1)
-                    .noting("x-colour")
-                    .noting("x-ferromesh-target")
-                    .timeout(std::time::Duration::from_secs(5))
-                    .send(requests),
-            )
-        })
-        .expect("inside the namespace")
-        .expect("load")
+fn call(from: &Task, service: &str, port: u16, requests: usize) -> Report {
+    from.client(async || {
+        Load::to(format!("http://{ANYWHERE}:{port}/"))
+            .host(&format!("{service}:{port}"))
+            .connections(1)
+            .noting("x-colour")
+            .noting("x-ferromesh-target")
+            .timeout(std::time::Duration::from_secs(5))
+            .send(requests)
+            .await
+    })
+    .expect("load")
 }

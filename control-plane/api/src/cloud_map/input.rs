@@ -58,6 +58,16 @@ pub(super) fn tags(tags: Vec<Tag>) -> Vec<StoredTag> {
     tags.map(|Tag { key, value }| StoredTag { key, value }).collect()
 }
 
+/// What is asked of a list of namespaces, services or operations.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct List {
+    pub(super) next_token: Option<String>,
+    pub(super) max_results: Option<usize>,
+    #[serde(default)]
+    pub(super) filters: Vec<Filter>,
+}
+
 /// A condition on what is listed.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]

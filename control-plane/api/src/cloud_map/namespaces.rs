@@ -8,7 +8,7 @@ use ferromesh_store::key;
 use serde::Deserialize;
 use serde_json::{json, Value};
 
-use super::input::{self, Comparable, Filter, Known, Page, Tag};
+use super::input::{self, Comparable, Known, List, Page, Tag};
 use super::shown;
 use crate::appmesh::Scene;
 use crate::registry::namespaces::{self, NewNamespace};
@@ -157,15 +157,6 @@ fn update(scene: &Scene<'_>, kind: NamespaceKind, body: &Bytes) -> Result<Value,
     let which = WhichNamespace::Id(&id);
     let operation = namespaces::update(scene, which, kind, namespace.description.as_ref(), ttl)?;
     Ok(json!({ "OperationId": operation }))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct List {
-    next_token: Option<String>,
-    max_results: Option<usize>,
-    #[serde(default)]
-    filters: Vec<Filter>,
 }
 
 const FILTERS: &Known = &[

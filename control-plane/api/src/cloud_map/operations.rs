@@ -8,7 +8,7 @@ use ferromesh_store::{catalog, key};
 use serde::Deserialize;
 use serde_json::{json, Value};
 
-use super::input::{self, Comparable, Filter, Known, Page};
+use super::input::{self, Comparable, Known, List, Page};
 use super::shown;
 use crate::appmesh::Scene;
 use crate::registry::{self, Refused, Why};
@@ -44,15 +44,6 @@ pub(super) fn get(scene: &Scene<'_>, body: &Bytes) -> Result<Value, Refused> {
         "UpdateDate": operation.at,
         "Targets": operation.targets,
     }}))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct List {
-    next_token: Option<String>,
-    max_results: Option<usize>,
-    #[serde(default)]
-    filters: Vec<Filter>,
 }
 
 const FILTERS: &Known = &[

@@ -9,7 +9,7 @@ use ferromesh_store::key;
 use serde::Deserialize;
 use serde_json::{json, Value};
 
-use super::input::{self, Comparable, Filter, Known, Page, Tag};
+use super::input::{self, Comparable, Known, List, Page, Tag};
 use super::shown;
 use crate::appmesh::Scene;
 use crate::registry::services::{self, NewService};
@@ -140,15 +140,6 @@ pub(super) fn update(scene: &Scene<'_>, body: &Bytes) -> Result<Value, Refused> 
     let which = WhichService::Id(&id);
     let operation = services::update(scene, which, service.description.as_ref(), records.as_ref())?;
     Ok(json!({ "OperationId": operation }))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct List {
-    next_token: Option<String>,
-    max_results: Option<usize>,
-    #[serde(default)]
-    filters: Vec<Filter>,
 }
 
 const FILTERS: &Known = &[
