@@ -56,6 +56,8 @@
 
 pub mod node;
 pub mod observer;
+pub mod peer;
+pub mod pool;
 pub mod resource;
 pub mod service;
 pub mod snapshot;
@@ -66,6 +68,8 @@ mod wire;
 
 pub use node::NodeInfo;
 pub use observer::{DeliveryObserver, Event, EventKind, Update};
+pub use peer::Peer;
+pub use pool::Pool;
 pub use resource::{Resource, SetVersion, Version};
 pub use service::{service, AggregatedDiscoveryService, Config, SnapshotSource};
 pub use snapshot::{Reference, ResourceSet, SealError, Shrink, Snapshot};

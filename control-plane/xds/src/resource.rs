@@ -33,6 +33,10 @@ impl fmt::Display for Version {
     }
 }
 
+/// 192 bits of the hash over type, name and content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Identity(Version, u128);
+
 /// A version of a set of resources: the sum of its members' hashes, so that adding or removing one
 /// member costs one addition, and the order does not matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -43,6 +47,10 @@ impl SetVersion {
 
     pub(crate) fn with(self, resource: &Resource) -> Self {
         Self(self.0.wrapping_add(resource.share))
+    }
+
+    pub(crate) fn without(self, resource: &Resource) -> Self {
+        Self(self.0.wrapping_sub(resource.share))
     }
 }
 
@@ -105,6 +113,11 @@ impl Resource {
     /// The hash of type, name and content.
     pub fn version(&self) -> Version {
         self.version
+    }
+
+    /// What the resource is, among all resources.
+    pub(crate) fn identity(&self) -> Identity {
+        Identity(self.version, self.share)
     }
 
     /// Bytes that the resource takes in a delta response, which is a little more than in a

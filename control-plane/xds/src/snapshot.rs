@@ -65,7 +65,7 @@ pub enum SealError {
 /// The resources of one type in a snapshot.
 #[derive(Debug, Clone, Default)]
 pub struct ResourceSet {
-    by_name: BTreeMap<Arc<str>, Arc<Resource>>,
+    pub(crate) by_name: BTreeMap<Arc<str>, Arc<Resource>>,
     version: SetVersion,
 }
 
@@ -94,6 +94,23 @@ impl ResourceSet {
     pub fn version(&self) -> SetVersion {
         self.version
     }
+
+    /// Encodes and adds a resource, and gives the one whose place it takes.
+    fn put(&mut self, type_url: &str, name: Arc<str>, value: &[u8]) -> Result<Option<Arc<Resource>>, SealError> {
+        if name.is_empty() || &*name == "*" {
+            return Err(SealError::Unnameable {
+                type_url: type_url.into(),
+                name,
+            });
+        }
+        let resource = Arc::new(Resource::encode(type_url, name.clone(), value));
+        self.version = self.version.with(&resource);
+        let before = self.by_name.insert(name, resource);
+        if let Some(before) = &before {
+            self.version = self.version.without(before);
+        }
+        Ok(before)
+    }
 }
 
 /// The type URL and the name of what is referred to.
@@ -115,8 +132,8 @@ pub(crate) type Target = (Arc<str>, Arc<str>);
 /// ```
 #[derive(Debug, Default)]
 pub struct Snapshot {
-    sets: BTreeMap<Arc<str>, ResourceSet>,
-    references: HashMap<Arc<str>, Vec<Target>>,
+    pub(crate) sets: BTreeMap<Arc<str>, ResourceSet>,
+    pub(crate) references: HashMap<Arc<str>, Vec<Target>>,
 }
 
 static NO_RESOURCES: ResourceSet = ResourceSet {
@@ -141,25 +158,13 @@ impl Snapshot {
         let mut sets: BTreeMap<Arc<str>, ResourceSet> = BTreeMap::new();
         for (type_url, name, value) in resources {
             let (type_url, name) = (type_url.as_ref(), name.into());
-            if name.is_empty() || &*name == "*" {
-                return Err(SealError::Unnameable {
-                    type_url: type_url.into(),
-                    name,
-                });
-            }
-            if !sets.contains_key(type_url) {
-                sets.insert(type_url.into(), ResourceSet::default());
-            }
-            let Some(set) = sets.get_mut(type_url) else { continue };
-            if set.by_name.contains_key(&name) {
+            let set = sets.entry(type_url.into()).or_default();
+            if set.put(type_url, name.clone(), &value)?.is_some() {
                 return Err(SealError::Duplicate {
                     type_url: type_url.into(),
                     name,
                 });
             }
-            let resource = Arc::new(Resource::encode(type_url, name.clone(), &value));
-            set.version = set.version.with(&resource);
-            set.by_name.insert(name, resource);
         }
 
         let mut by_referrer: HashMap<Arc<str>, Vec<Target>> = HashMap::new();
@@ -222,6 +227,29 @@ impl Snapshot {
         let others = others.map(|(other, set)| (other.clone(), set.clone()));
         changed.sets.extend(others);
         changed.references.clone_from(&self.references);
+        Ok(changed)
+    }
+
+    /// The same snapshot with these resources added, or in the place of those of the same names; everything else is shared.
+    /// For a source that knows what has changed: costs what the change costs, and a pointer for each resource of the types
+    /// that changed.
+    ///
+    /// # Errors
+    /// A name that cannot be asked for.
+    pub fn with<T, N>(&self, resources: impl IntoIterator<Item = (T, N, Bytes)>) -> Result<Self, SealError>
+    where
+        T: AsRef<str>,
+        N: Into<Arc<str>>,
+    {
+        let mut changed = Self {
+            sets: self.sets.clone(),
+            references: self.references.clone(),
+        };
+        for (type_url, name, value) in resources {
+            let type_url = type_url.as_ref();
+            let set = changed.sets.entry(type_url.into()).or_default();
+            set.put(type_url, name.into(), &value)?;
+        }
         Ok(changed)
     }
 
@@ -304,96 +332,4 @@ impl fmt::Display for Shrink {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::type_url::{CLUSTER, ENDPOINT, ROUTE};
-
-    fn seal(resources: &[(&str, &str, &'static str)]) -> Snapshot {
-        let resources = resources
-            .iter()
-            .map(|(t, n, v)| (*t, *n, Bytes::from_static(v.as_bytes())));
-        Snapshot::seal(resources, []).unwrap()
-    }
-
-    #[test]
-    fn an_unresolved_reference_names_both_ends() {
-        let resources = [(ROUTE, "rds", Bytes::new()), (ENDPOINT, "blue", Bytes::new())];
-        let error = Snapshot::seal(resources, [Reference::new(CLUSTER, "blue", "rds")]).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("`rds` refers to `blue`, but there is no such resource of type {CLUSTER}")
-        );
-    }
-
-    #[test]
-    fn refuses_two_resources_of_one_name_and_names_that_cannot_be_asked_for() {
-        let twice = [(ROUTE, "rds", Bytes::new()), (ROUTE, "rds", Bytes::from_static(b"x"))];
-        assert!(matches!(Snapshot::seal(twice, []), Err(SealError::Duplicate { .. })));
-        for name in ["", "*"] {
-            let bad = Snapshot::seal([(ROUTE, name, Bytes::new())], []);
-            assert!(matches!(bad, Err(SealError::Unnameable { .. })), "{name}");
-        }
-        let apart = [(ROUTE, "x", Bytes::new()), (CLUSTER, "x", Bytes::new())];
-        assert!(Snapshot::seal(apart, []).is_ok());
-    }
-
-    #[test]
-    fn versions_do_not_depend_on_the_order_in_which_resources_are_given() {
-        let one = seal(&[(CLUSTER, "a", "1"), (CLUSTER, "b", "2"), (ROUTE, "r", "3")]);
-        let two = seal(&[(ROUTE, "r", "3"), (CLUSTER, "b", "2"), (CLUSTER, "a", "1")]);
-        for type_url in [CLUSTER, ROUTE] {
-            assert_eq!(one.resources(type_url).version(), two.resources(type_url).version());
-        }
-        let changed = seal(&[(CLUSTER, "a", "1"), (CLUSTER, "b", "x"), (ROUTE, "r", "3")]);
-        assert_ne!(one.resources(CLUSTER).version(), changed.resources(CLUSTER).version());
-        assert_eq!(one.resources(ROUTE).version(), changed.resources(ROUTE).version());
-    }
-
-    #[test]
-    fn sharing_keeps_the_copy_of_what_has_not_changed() {
-        let one = seal(&[(CLUSTER, "a", "1"), (CLUSTER, "b", "2")]);
-        let two = seal(&[(CLUSTER, "a", "1"), (CLUSTER, "b", "x")]).sharing(&one);
-        let same = |name| {
-            Arc::ptr_eq(
-                one.resources(CLUSTER).get(name).unwrap(),
-                two.resources(CLUSTER).get(name).unwrap(),
-            )
-        };
-        assert!(same("a"));
-        assert!(!same("b"));
-    }
-
-    #[test]
-    fn replacing_one_type_leaves_the_others_and_their_references() {
-        let resources = [
-            (CLUSTER, "a", Bytes::from_static(b"1")),
-            (ENDPOINT, "a", Bytes::from_static(b"1")),
-        ];
-        let one = Snapshot::seal(resources, [Reference::new(ENDPOINT, "a", "a")]).unwrap();
-        let two = one.replacing(ENDPOINT, [("a", Bytes::from_static(b"2"))]).unwrap();
-        assert_eq!(one.resources(CLUSTER).version(), two.resources(CLUSTER).version());
-        assert_ne!(one.resources(ENDPOINT).version(), two.resources(ENDPOINT).version());
-        assert_eq!(two.references_of("a"), one.references_of("a"));
-        let lacking = two.replacing(ENDPOINT, [("b", Bytes::new())]);
-        assert!(matches!(lacking, Err(SealError::Unresolved { .. })));
-    }
-
-    #[test]
-    fn tells_how_much_would_be_removed() {
-        let before = seal(&[(CLUSTER, "a", "1"), (CLUSTER, "b", "2"), (ROUTE, "r", "3")]);
-        assert_eq!(before.is_shrunken(&before), None);
-        let changed = seal(&[
-            (CLUSTER, "a", "x"),
-            (CLUSTER, "b", "2"),
-            (CLUSTER, "c", "2"),
-            (ROUTE, "r", "3"),
-        ]);
-        assert_eq!(changed.is_shrunken(&before), None);
-        let fewer = seal(&[(CLUSTER, "a", "1"), (CLUSTER, "b", "2")]);
-        let shrink = fewer.is_shrunken(&before).unwrap();
-        assert_eq!((shrink.removed, shrink.before, shrink.percent()), (1, 3, 34));
-        assert_eq!(shrink.emptied, [ROUTE.into()]);
-        let shrink = Snapshot::default().is_shrunken(&before).unwrap();
-        assert_eq!(shrink.percent(), 100);
-    }
-}
+mod tests;

@@ -34,6 +34,55 @@ pub fn unpack_with_libraries(package: &str, scratch: &Path) -> Result<PathBuf> {
     Ok(unpacked)
 }
 
+/// Unpacks packages of Debian's unstable release, whichever release this machine runs, and gives the folder that stands for
+/// `/`. The machine's own lists and sources are not touched: apt gets a state of its own in the scratch folder.
+///
+/// # Errors
+/// No apt, the archive out of reach, or a package that unstable does not have.
+pub fn unpack_unstable(packages: &[&str], scratch: &Path) -> Result<PathBuf> {
+    let configuration = private_apt(scratch)?;
+    let apt = || {
+        let mut apt = Command::new("apt-get");
+        apt.env("APT_CONFIG", &configuration).current_dir(scratch).arg("-q");
+        apt
+    };
+    process::run(apt().arg("update"))?;
+    process::run(apt().arg("download").args(packages))?;
+    let unpacked = scratch.join("unpacked");
+    for package in packages {
+        extract(&find(scratch, package)?, &unpacked)?;
+    }
+    Ok(unpacked)
+}
+
+/// The configuration of an apt whose only source is unstable, at the archive that this machine's apt uses.
+fn private_apt(scratch: &Path) -> Result<PathBuf> {
+    let known = process::output(Command::new("apt-get").args(["indextargets", "--format", "$(REPO_URI)"]))?;
+    let archive = known.lines().find(|uri| uri.trim_end_matches('/').ends_with("/debian"));
+    let archive = archive.context("this machine's apt knows no archive of Debian")?;
+    for folder in ["state/lists/partial", "cache/archives/partial"] {
+        let folder = scratch.join(folder);
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    let write = |name: &str, text: String| {
+        let path = scratch.join(name);
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        anyhow::Ok(path)
+    };
+    let keys = "/usr/share/keyrings/debian-archive-keyring.gpg";
+    write("state/status", String::new())?;
+    write("sources.list", format!("deb [signed-by={keys}] {archive} sid main\n"))?;
+    let here = scratch.display();
+    write(
+        "apt.conf",
+        format!(
+            "Dir::State \"{here}/state\";\nDir::State::status \"{here}/state/status\";\nDir::Cache \"{here}/cache\";\n\
+             Dir::Etc::SourceList \"{here}/sources.list\";\nDir::Etc::SourceParts \"-\";\nAcquire::Languages \"none\";\n\
+             APT::Sandbox::User \"root\";\n"
+        ),
+    )
+}
+
 /// The libraries among a package's dependencies, the first of alternatives.
 fn libraries(depends: &str) -> impl Iterator<Item = &str> {
     depends

@@ -1,0 +1,114 @@
+//! What a fleet of simulated proxies has seen together.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::stamp::Stamp;
+
+/// Counts over all proxies of a fleet.
+#[derive(Debug, Default)]
+pub struct Tally {
+    complete: AtomicUsize,
+    failures: AtomicUsize,
+    first_failure: Mutex<Option<String>>,
+    responses: AtomicUsize,
+    bytes: AtomicU64,
+    resources: AtomicUsize,
+    watch: Mutex<Option<Watch>>,
+    /// Milliseconds to each proxy by change.
+    latencies: Mutex<HashMap<Stamp, Vec<f64>>>,
+}
+
+/// Responses, their resources, and the bytes of these.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    pub responses: usize,
+    pub resources: usize,
+    pub bytes: u64,
+}
+
+/// A change that carries no stamp: the first response of its type after its moment is taken for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watch {
+    pub type_url: &'static str,
+    pub asked: Stamp,
+}
+
+impl Tally {
+    /// Looks from now on for a change without a stamp.
+    pub fn watch(&self, watch: Watch) {
+        *lock(&self.watch) = Some(watch);
+    }
+
+    /// What is looked for.
+    pub fn watched(&self) -> Option<Watch> {
+        *lock(&self.watch)
+    }
+
+    /// A proxy has everything that it asked for.
+    pub fn complete(&self) {
+        self.complete.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A proxy ended with an error.
+    pub fn failed(&self, why: String) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        lock(&self.first_failure).get_or_insert(why);
+    }
+
+    /// A response came, with so many resources of so many bytes and the changes in it.
+    pub fn response(&self, resources: usize, bytes: usize, news: impl Iterator<Item = (Stamp, f64)>) {
+        self.responses.fetch_add(1, Ordering::Relaxed);
+        self.resources.fetch_add(resources, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        let mut news = news.peekable();
+        if news.peek().is_some() {
+            let mut latencies = lock(&self.latencies);
+            for (stamp, millis) in news {
+                latencies.entry(stamp).or_default().push(millis);
+            }
+        }
+    }
+
+    /// Proxies that are complete.
+    pub fn complete_count(&self) -> usize {
+        self.complete.load(Ordering::Relaxed)
+    }
+
+    /// How many proxies ended with an error, and why the first did.
+    pub fn failures(&self) -> (usize, Option<String>) {
+        (self.failures.load(Ordering::Relaxed), lock(&self.first_failure).clone())
+    }
+
+    /// What came so far.
+    pub fn traffic(&self) -> Traffic {
+        Traffic {
+            responses: self.responses.load(Ordering::Relaxed),
+            resources: self.resources.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// How many proxies have got a change.
+    pub fn deliveries(&self, change: Stamp) -> usize {
+        lock(&self.latencies).get(&change).map_or(0, Vec::len)
+    }
+
+    /// All latencies of these changes, sorted.
+    pub fn latencies(&self, changes: &[Stamp]) -> Vec<f64> {
+        let latencies = lock(&self.latencies);
+        let mut found: Vec<f64> = changes
+            .iter()
+            .filter_map(|change| latencies.get(change))
+            .flatten()
+            .copied()
+            .collect();
+        found.sort_unstable_by(f64::total_cmp);
+        found
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
