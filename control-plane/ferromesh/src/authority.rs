@@ -15,6 +15,7 @@
 mod leaf;
 pub mod private_file;
 mod root;
+pub mod shared;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -154,7 +155,13 @@ impl Authority {
         })
     }
 
-    fn certificate(
+    /// The certificate of one ARN, good for some names: the one that is there, unless it lacks a name or expires within 30 days.
+    ///
+    /// Blocks on files.
+    ///
+    /// # Errors
+    /// A file cannot be read or written.
+    pub fn certificate(
         &self,
         arn: &str,
         names: &BTreeSet<String>,

@@ -11,10 +11,18 @@
 //! | `policy/M/P` | policy |
 //! | `rollback/M/P` | what is known of a policy's rollbacks |
 //! | `certificate/ARN` | what was imported for an ARN, its private key sealed |
+//! | `access/principal/P` | what a principal may do |
+//! | `access/key/ID` | a principal's key, its secret sealed |
+//! | `audit/change/…`, `audit/refusal/…` | what was done, and what was refused, in the order of time |
 //! | `token/…` | client tokens, for idempotent calls |
 //! | `registry/namespace/N`, `registry/service/N/S`, `registry/instance/N/S/I` | the registry of tasks |
 //! | `registry/id/…` | namespace and service of an id |
 //! | `registry/operation/…` | what was done to the registry, in the order of time |
+//! | `share/C/O/M` | account O lets account C use its mesh M |
+//! | `account/A/…` | meshes, resources, policies, rollbacks and tokens of account A, each under its key of above |
+//!
+//! The account that a server calls its own has its keys without a prefix, so that a server of one account never sees
+//! accounts at all; [`AccountStore`](crate::AccountStore) puts those of the others under theirs.
 
 use ferromesh_model::resource::{Key, Kind};
 
@@ -28,6 +36,16 @@ pub const POLICIES: &str = "policy/";
 pub const ROLLBACKS: &str = "rollback/";
 /// Prefix of everything that was imported for ARNs.
 pub const CERTIFICATES: &str = "certificate/";
+/// Prefix of principals.
+pub const PRINCIPALS: &str = "access/principal/";
+/// Prefix of the principals' keys.
+pub const ACCESS_KEYS: &str = "access/key/";
+/// Prefix of both.
+pub const ACCESS: &str = "access/";
+/// Prefix of the audit records of changes.
+pub const AUDIT_CHANGES: &str = "audit/change/";
+/// Prefix of the audit records of what was refused.
+pub const AUDIT_REFUSALS: &str = "audit/refusal/";
 /// Prefix of client tokens by their name.
 pub const TOKENS: &str = "token/by-name/";
 /// Prefix of client tokens by the time of their use.
@@ -43,6 +61,13 @@ pub const INSTANCES: &str = "registry/instance/";
 pub const REGISTRY_IDS: &str = "registry/id/";
 /// Prefix of what was done to the registry.
 pub const OPERATIONS: &str = "registry/operation/";
+
+/// Prefix of what other accounts than the server's own have.
+pub const ACCOUNTS: &str = "account/";
+/// Prefix of the meshes that accounts let others use.
+pub const SHARES: &str = "share/";
+/// What every account has a part of its own of; the rest of the store belongs to all.
+pub const OF_ACCOUNTS: [&str; 5] = [MESHES, RESOURCES, POLICIES, ROLLBACKS, "token/"];
 
 /// A name as a component of a key.
 pub fn component(name: &str) -> String {
@@ -112,6 +137,16 @@ pub fn certificate(arn: &str) -> String {
     format!("{CERTIFICATES}{}", component(arn))
 }
 
+/// Key of a principal.
+pub fn principal(name: &str) -> String {
+    format!("{PRINCIPALS}{}", component(name))
+}
+
+/// Key of a principal's key.
+pub fn access_key(id: &str) -> String {
+    format!("{ACCESS_KEYS}{}", component(id))
+}
+
 /// Key of a namespace of the registry.
 pub fn namespace(name: &str) -> String {
     format!("{NAMESPACES}{}", component(name))
@@ -145,6 +180,21 @@ pub fn registry_id(id: &str) -> String {
 /// Key of an operation of the registry.
 pub fn operation(id: &str) -> String {
     format!("{OPERATIONS}{}", component(id))
+}
+
+/// Prefix of what an account other than the server's own has.
+pub fn account(account: &str) -> String {
+    format!("{ACCOUNTS}{}/", component(account))
+}
+
+/// Prefix of the meshes that others let an account use.
+pub fn shares_with(consumer: &str) -> String {
+    format!("{SHARES}{}/", component(consumer))
+}
+
+/// Key of a mesh that its owner lets another account use.
+pub fn share(consumer: &str, owner: &str, mesh: &str) -> String {
+    format!("{}{}/{}", shares_with(consumer), component(owner), component(mesh))
 }
 
 #[cfg(test)]

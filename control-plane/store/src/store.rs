@@ -2,6 +2,8 @@
 
 use tokio::sync::watch;
 
+use crate::Availability;
+
 /// Number of a committed state. Each commit that changes something makes the next one; it never goes back, not across
 /// restarts either. 0 is the empty store.
 pub type Revision = u64;
@@ -106,15 +108,29 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The engine failed: disk full, file damaged, no permission.
+    /// The engine failed: file damaged, no permission.
     #[error("the store failed: {0}")]
     Engine(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The store can be read and not written now, or not even read: the disk is full, etcd is away. Nothing was written.
+    #[error("the store takes no writes now: {0}")]
+    Unavailable(String),
+    /// The answer to a write was lost: it may have happened. Only etcd does this.
+    #[error("the write may have happened or not, its answer was lost ({0}): read before writing again")]
+    Unsettled(String),
+    /// The store was written by a newer version.
+    #[error("the store has schema {found}, this version of Ferromesh knows {known}: start a version that is as new as the one that wrote it")]
+    TooNew {
+        /// Schema of the store.
+        found: u64,
+        /// Newest schema that is known here.
+        known: u64,
+    },
 }
 
 /// A store with revisions, shaped after etcd.
 ///
-/// Calls block on the disk; asynchronous callers make them on a thread for blocking work. An error of a read or commit
-/// means that nothing was written.
+/// Calls block on the disk or the network; asynchronous callers make them on a thread for blocking work. An error of a
+/// read or commit means that nothing was written, except [`StoreError::Unsettled`].
 pub trait Store: Send + Sync {
     /// The value of a key.
     fn get(&self, key: &str) -> Result<Option<Stored>, StoreError>;
@@ -135,4 +151,9 @@ pub trait Store: Send + Sync {
 
     /// Follows the latest committed revision. A follower that is slow misses revisions but never the latest.
     fn watch(&self) -> watch::Receiver<Revision>;
+
+    /// Whether writes are taken now. A store over another one passes on what that says.
+    fn availability(&self) -> Availability {
+        Availability::Full
+    }
 }

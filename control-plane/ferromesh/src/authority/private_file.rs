@@ -40,7 +40,9 @@ pub fn read(path: &Path) -> Result<Option<String>, AuthorityError> {
 
 /// Writes a file as a whole: after a crash there is the old content or the new one. `mode` holds from the first byte on.
 pub fn write(path: &Path, content: &str, mode: u32) -> Result<(), AuthorityError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    // The parent of a bare name is empty.
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let folder = parent.unwrap_or(Path::new("."));
     let written = || -> std::io::Result<()> {
         // Made with mode 0600.
         let mut file = tempfile::NamedTempFile::new_in(folder)?;

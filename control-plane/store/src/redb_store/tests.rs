@@ -1,4 +1,4 @@
-//! What every caller may rely on.
+//! What is redb's alone; what every store promises is in `tests/behaviour`.
 
 use super::*;
 
@@ -17,148 +17,16 @@ fn put(store: &RedbStore, key: &str, value: &str) -> Revision {
         .expect("an unconditional put")
 }
 
-fn keys(listing: &Listing) -> Vec<&str> {
-    listing.entries.iter().map(|stored| stored.key.as_str()).collect()
-}
-
 #[test]
-fn counts_revisions_and_remembers_them_per_key() {
+fn numbers_revisions_without_gaps_and_keeps_them_across_restarts() {
     let (_folder, store) = open();
     assert_eq!(store.revision().expect("revision"), 0);
-    assert_eq!(put(&store, "a", "1"), 1);
-    assert_eq!(put(&store, "b", "1"), 2);
-    assert_eq!(put(&store, "a", "2"), 3);
-    let a = store.get("a").expect("get").expect("a is there");
-    assert_eq!((a.created, a.modified, a.value.as_slice()), (1, 3, &b"2"[..]));
-    assert_eq!(store.get("c").expect("get"), None);
-}
-
-#[test]
-fn keeps_values_and_revision_across_restarts_even_when_everything_was_deleted() {
-    let (folder, store) = open();
-    put(&store, "a", "1");
-    let change = Change::delete("a");
-    assert_eq!(
-        store
-            .commit(Transaction {
-                compares: vec![],
-                changes: vec![change]
-            })
-            .expect("delete"),
-        2
-    );
+    assert_eq!((put(&store, "a", "1"), put(&store, "a", "2")), (1, 2));
     let path = store.path().to_owned();
     drop(store);
     let store = RedbStore::open(&path).expect("the same store");
-    assert_eq!(store.revision().expect("revision"), 2);
-    assert_eq!(*store.watch().borrow(), 2);
-    assert_eq!(put(&store, "a", "1"), 3);
-    drop(folder);
-}
-
-#[test]
-fn lists_a_prefix_in_pages() {
-    let (_folder, store) = open();
-    for key in ["a/1", "a/2", "a/3", "a0", "b/1", "a"] {
-        put(&store, key, "x");
-    }
-    let all = store.list("a/", None, None).expect("list");
-    assert_eq!(keys(&all), ["a/1", "a/2", "a/3"]);
-    assert_eq!(all.revision, 6);
-    assert_eq!(keys(&store.list("a/", None, Some(2)).expect("list")), ["a/1", "a/2"]);
-    assert_eq!(keys(&store.list("a/", Some("a/2"), Some(2)).expect("list")), ["a/3"]);
-    assert_eq!(
-        keys(&store.list("a/", Some("a/15"), None).expect("list")),
-        ["a/2", "a/3"]
-    );
-    assert_eq!(
-        keys(&store.list("a/", Some("A"), None).expect("list")),
-        ["a/1", "a/2", "a/3"]
-    );
-    assert!(keys(&store.list("a/", Some("b"), None).expect("list")).is_empty());
-    assert!(keys(&store.list("c", None, None).expect("list")).is_empty());
-    assert!(keys(&store.list("a/", None, Some(0)).expect("list")).is_empty());
-}
-
-#[test]
-fn commits_nothing_when_a_compared_key_has_changed() {
-    let (_folder, store) = open();
-    let first = put(&store, "a", "1");
-    put(&store, "a", "2");
-    for compare in [
-        Compare::Unchanged {
-            key: "a".into(),
-            modified: Some(first),
-        },
-        Compare::Unchanged {
-            key: "a".into(),
-            modified: None,
-        },
-        Compare::Unchanged {
-            key: "b".into(),
-            modified: Some(1),
-        },
-        Compare::NothingNewer {
-            prefix: "".into(),
-            revision: first,
-        },
-    ] {
-        let transaction = Transaction {
-            compares: vec![compare.clone()],
-            changes: vec![Change::put("b", b"1".to_vec()), Change::delete("a")],
-        };
-        assert!(
-            matches!(store.commit(transaction), Err(StoreError::Conflict(_))),
-            "{compare:?}"
-        );
-    }
-    assert_eq!(store.revision().expect("revision"), 2);
-    assert_eq!(store.get("b").expect("get"), None);
-    assert!(store.get("a").expect("get").is_some());
-}
-
-#[test]
-fn commits_when_everything_compared_holds() {
-    let (_folder, store) = open();
-    let first = put(&store, "a/1", "1");
-    put(&store, "b", "1");
-    let transaction = Transaction {
-        compares: vec![
-            Compare::Unchanged {
-                key: "a/1".into(),
-                modified: Some(first),
-            },
-            Compare::Unchanged {
-                key: "a/2".into(),
-                modified: None,
-            },
-            Compare::NothingNewer {
-                prefix: "a/".into(),
-                revision: first,
-            },
-        ],
-        changes: vec![Change::put("a/2", b"2".to_vec()), Change::delete("b")],
-    };
-    assert_eq!(store.commit(transaction).expect("everything holds"), 3);
-    assert_eq!(keys(&store.list("", None, None).expect("list")), ["a/1", "a/2"]);
-}
-
-#[test]
-fn makes_no_revision_of_a_transaction_without_changes() {
-    let (_folder, store) = open();
-    put(&store, "a", "1");
-    assert_eq!(store.commit(Transaction::default()).expect("nothing to do"), 1);
-}
-
-#[test]
-fn tells_watchers_of_the_latest_revision() {
-    let (_folder, store) = open();
-    let mut watch = store.watch();
-    assert!(!watch.has_changed().expect("the store lives"));
-    put(&store, "a", "1");
-    put(&store, "a", "2");
-    assert!(watch.has_changed().expect("the store lives"));
-    assert_eq!(*watch.borrow_and_update(), 2);
+    assert_eq!((store.revision().expect("revision"), *store.watch().borrow()), (2, 2));
+    assert_eq!(put(&store, "a", "3"), 3);
 }
 
 #[test]
@@ -173,42 +41,6 @@ fn refuses_a_file_that_is_no_store() {
     let path = folder.path().join("store.redb");
     fs::write(&path, b"something else entirely").expect("a file");
     assert!(matches!(RedbStore::open(&path), Err(StoreError::Engine(_))));
-}
-
-#[test]
-fn lets_only_one_of_many_concurrent_writers_win_each_revision() {
-    let (_folder, store) = open();
-    put(&store, "counter", "0");
-    let won: usize = std::thread::scope(|scope| {
-        let writers: Vec<_> = (0..4).map(|_| scope.spawn(|| count_up(&store, 10))).collect();
-        writers.into_iter().map(|writer| writer.join().expect("a writer")).sum()
-    });
-    let counter = store.get("counter").expect("get").expect("counter");
-    assert_eq!(won, 40);
-    assert_eq!(counter.value, b"40");
-    assert_eq!(counter.modified, 41);
-}
-
-/// Adds one `times` times, each time reading, comparing and trying again on a conflict.
-fn count_up(store: &RedbStore, times: usize) -> usize {
-    let mut won = 0;
-    while won < times {
-        let counter = store.get("counter").expect("get").expect("counter");
-        let value: u64 = String::from_utf8_lossy(&counter.value).parse().expect("a number");
-        let transaction = Transaction {
-            compares: vec![Compare::Unchanged {
-                key: "counter".into(),
-                modified: Some(counter.modified),
-            }],
-            changes: vec![Change::put("counter", (value + 1).to_string().into_bytes())],
-        };
-        match store.commit(transaction) {
-            Ok(_) => won += 1,
-            Err(StoreError::Conflict(_)) => {}
-            Err(other) => panic!("{other}"),
-        }
-    }
-    won
 }
 
 /// One step of a random history.
@@ -273,4 +105,118 @@ fn step() -> impl proptest::strategy::Strategy<Value = Step> {
         3 => any::<u8>().prop_map(|key| Step::Delete(key % 12)),
         1 => Just(Step::Reopen),
     ]
+}
+
+/// A file system of a few MiB, gone when it is dropped.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount(size: &str) -> Self {
+        assert!(
+            rustix::process::geteuid().is_root(),
+            "a full disk is tested on a tmpfs that the test mounts: run it as root"
+        );
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let options = format!("size={size}");
+        let mounted = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
+            .arg(folder.path())
+            .status()
+            .expect("mount starts");
+        assert!(mounted.success(), "a tmpfs of {size} is mounted");
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Fills the disk but for some bytes.
+    fn fill(&self, but: usize) {
+        let path = self.path("ballast");
+        let free = rustix::fs::statvfs(self.0.path()).expect("statvfs");
+        let free = usize::try_from(free.f_bavail * free.f_frsize).expect("a small disk");
+        let _ = fs::write(path, vec![1; free.saturating_sub(but)]);
+    }
+
+    fn empty(&self) {
+        fs::remove_file(self.path("ballast")).expect("the ballast");
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount")
+            .arg("-l")
+            .arg(self.0.path())
+            .status();
+    }
+}
+
+/// Writes until the store refuses, and gives the revision of the last write that it took.
+fn write_until_refused(store: &RedbStore, mut revision: Revision) -> Revision {
+    for number in 0..20_000 {
+        let change = Change::put(format!("n/{}", revision + 1), vec![7; 4000]);
+        let transaction = Transaction {
+            compares: vec![],
+            changes: vec![change, Change::put("last", (revision + 1).to_string().into_bytes())],
+        };
+        match store.commit(transaction) {
+            Ok(made) => {
+                assert_eq!(made, revision + 1, "write {number}");
+                revision = made;
+            }
+            Err(StoreError::Unavailable(_)) => return revision,
+            Err(error) => panic!("write {number}: {error}"),
+        }
+    }
+    panic!("the disk is never full");
+}
+
+/// Fills the disk, looks, makes space, looks again; twice.
+fn full_disk(room: Room) {
+    let disk = SmallDisk::mount("16m");
+    let path = disk.path("store.redb");
+    let store = RedbStore::open_with(&path, room).expect("a new store");
+    let mut revision = put(&store, "a", "1");
+    for round in 0..2 {
+        disk.fill(2 << 20);
+        revision = write_until_refused(&store, revision);
+        // Nothing more than was acknowledged, nothing less, and it can be read.
+        for _ in 0..3 {
+            assert_eq!(store.revision().expect("reads go on"), revision, "round {round}");
+            let last = store.get("last").expect("reads go on").expect("a value");
+            assert_eq!(last.value, revision.to_string().into_bytes(), "round {round}");
+            let newest = store.get(&format!("n/{revision}")).expect("reads go on");
+            assert_eq!(newest.expect("a value").modified, revision);
+            assert_eq!(store.get(&format!("n/{}", revision + 1)).expect("reads go on"), None);
+        }
+        assert!(
+            matches!(store.availability(), Availability::ReadOnly { .. }),
+            "round {round}"
+        );
+        disk.empty();
+        let changes = store.list("n/", None, None).expect("reads go on").entries;
+        assert!(changes.len() > 50, "round {round}: {} values", changes.len());
+        let changes = changes.into_iter().map(|stored| Change::delete(stored.key));
+        let transaction = Transaction {
+            compares: vec![],
+            changes: changes.collect(),
+        };
+        revision = store.commit(transaction).expect("writes resume when there is space");
+        assert_eq!(store.availability(), Availability::Full, "round {round}");
+    }
+    drop(store);
+    let store = RedbStore::open(&path).expect("the file opens after all that");
+    assert_eq!(store.revision().expect("revision"), revision);
+}
+
+#[test]
+fn refuses_writes_on_a_full_disk_and_takes_them_again_when_there_is_space() {
+    full_disk(Room::KEPT);
+}
+
+#[test]
+fn goes_on_after_the_engine_has_met_a_full_disk() {
+    full_disk(Room::NONE);
 }
