@@ -1,13 +1,16 @@
 //! From the store to the proxies: whenever resources change, every connected proxy's configuration is made anew and,
 //! if it differs, published.
 //!
-//! assemble → lower → emit → seal, once for each proxy that has ever asked. Whatever fails on the way, the last good
-//! snapshot stays, and the reason is kept for people to see. Versions are content hashes, so that an unchanged
-//! configuration is the same one, after a restart too.
+//! assemble → lower → emit → seal, for each proxy that has ever asked and whose lowering looked at something that has
+//! changed. Whatever fails on the way, the last good snapshot stays, and the reason is kept for people to see. Versions are
+//! content hashes, so that an unchanged configuration is the same one, after a restart too.
 
 mod build;
+mod followed;
+mod patch;
 mod problem;
 mod report;
+mod state;
 
 use std::{
     collections::BTreeMap,
@@ -16,8 +19,9 @@ use std::{
 };
 
 use ferromesh_ir::{rollback::Comparison, Lint};
-use ferromesh_store::{Revision, Store};
+use ferromesh_store::{key, AccountStore, Revision, Store, StoreError};
 use ferromesh_xds::{NodeInfo, Snapshot, SnapshotSource};
+use serde_json::Value;
 use tokio::{
     sync::{watch, Notify},
     time::MissedTickBehavior,
@@ -25,12 +29,16 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-pub use build::{Build, Settings};
+pub use build::Settings;
 pub use problem::Problem;
 pub use report::Report;
 
-use crate::identity::{Identity, ProxyKey};
-use build::{Fingerprint, Outcome};
+use crate::{
+    identity::{name_and_owner, Identity, ProxyKey},
+    proxy::bootstrap::HAS_SECRET_SERVER,
+};
+use build::{Build, Extent, MadeFrom, Outcome};
+use state::{Delta, State};
 
 /// How long the publisher waits after a change for others that come with it: a tool that creates twenty resources
 /// causes a few publications, not twenty, and nobody notices the wait.
@@ -45,12 +53,13 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// How often it is looked whether a certificate should be renewed, or is still to be issued.
 const REVIEW_EVERY: Duration = Duration::from_secs(60);
 
-/// Whether a publication has looked at everything.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Complete {
-    Yes,
-    /// Something could not be read.
-    No,
+/// What one publication did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Publication {
+    /// Proxies whose configuration was made anew, wholly or in its endpoints, whether or not it has become another one.
+    pub made: Vec<ProxyKey>,
+    /// Whether something could not be read, and must be tried again.
+    pub is_incomplete: bool,
 }
 
 /// Makes and holds the snapshots of all proxies. Clones share them.
@@ -63,6 +72,8 @@ struct Shared {
     store: Arc<dyn Store>,
     settings: Settings,
     proxies: Mutex<BTreeMap<ProxyKey, Proxy>>,
+    /// The meshes of these proxies, as the snapshots were made from them.
+    meshes: Mutex<BTreeMap<String, State>>,
     /// A proxy has asked for the first time.
     asked: Notify,
 }
@@ -70,16 +81,16 @@ struct Shared {
 /// What is known of one proxy.
 struct Proxy {
     sender: watch::Sender<Option<Arc<Snapshot>>>,
-    /// Of the mesh that the snapshot, or the problem, was made from.
-    fingerprint: Option<Fingerprint>,
+    /// What the snapshot was made from; `None` until there is one, and while the newest resources don't make one.
+    made_from: Option<Arc<MadeFrom>>,
     /// Revision at which this was last looked at.
     revision: Option<Revision>,
     problem: Option<Problem>,
     lints: Vec<Lint>,
-    /// What of the snapshot looks in the registry.
-    registered: Option<Arc<ferromesh_ir::Proxy>>,
     /// Comparisons of canaries that the snapshot takes part in; `None`: there is no snapshot yet.
     comparisons: Option<Vec<Comparison>>,
+    /// Whether the Envoy that asked last says that there is no SDS server beside it.
+    lacks_secret_server: bool,
     asked_at: Instant,
 }
 
@@ -91,6 +102,7 @@ impl Publisher {
                 store,
                 settings,
                 proxies: Mutex::default(),
+                meshes: Mutex::default(),
                 asked: Notify::new(),
             }),
         }
@@ -99,14 +111,14 @@ impl Publisher {
     /// Follows the store until `shutdown`.
     pub async fn run(self, shutdown: CancellationToken) {
         let mut revisions = self.shared.store.watch();
-        let mut complete = Complete::Yes;
+        let mut is_incomplete = false;
         let mut review = tokio::time::interval(REVIEW_EVERY);
         review.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let retry = async {
-                match complete {
-                    Complete::Yes => std::future::pending().await,
-                    Complete::No => tokio::time::sleep(RETRY_AFTER).await,
+                match is_incomplete {
+                    false => std::future::pending().await,
+                    true => tokio::time::sleep(RETRY_AFTER).await,
                 }
             };
             tokio::select! {
@@ -122,16 +134,28 @@ impl Publisher {
             }
             tokio::time::sleep(DEBOUNCE).await;
             revisions.borrow_and_update();
-            let shared = Arc::clone(&self.shared);
+            let publisher = self.clone();
             // Reads the disk and computes: not for a thread that serves connections.
-            complete = match tokio::task::spawn_blocking(move || shared.publish()).await {
-                Ok(complete) => complete,
+            is_incomplete = match tokio::task::spawn_blocking(move || publisher.publish()).await {
+                Ok(publication) => publication.is_incomplete,
                 Err(error) => {
                     tracing::error!(error = %error, "publication failed; the last good snapshots stay");
-                    Complete::No
+                    true
                 }
             };
         }
+    }
+
+    /// Brings every proxy that has asked up to date with the store, once. [`Publisher::run`] does so whenever it is needed.
+    ///
+    /// Blocks on the disk, and computes.
+    pub fn publish(&self) -> Publication {
+        self.shared.publish()
+    }
+
+    /// The proxy that an identity means here.
+    pub fn key(&self, identity: &Identity) -> ProxyKey {
+        identity.key_at(&self.shared.settings.account)
     }
 
     /// What is known of every proxy that has asked.
@@ -150,27 +174,29 @@ impl Publisher {
 impl SnapshotSource for Publisher {
     fn subscribe(&self, node: &NodeInfo) -> Result<watch::Receiver<Option<Arc<Snapshot>>>, Status> {
         let identity = Identity::parse(&node.id).map_err(|error| Status::invalid_argument(error.to_string()))?;
-        let account = &self.shared.settings.account;
-        if let Some(other) = identity.account.as_ref().filter(|other| *other != account) {
-            return Err(Status::permission_denied(format!(
-                "{:?} is of account {other}, and this control plane has the meshes of account {account}",
-                node.id
-            )));
+        let key = self.key(&identity);
+        if let (_, Some(owner)) = name_and_owner(&key.mesh) {
+            self.shared.has_meshes(owner)?;
         }
         let mut proxies = self.shared.lock();
-        let proxy = proxies.entry(identity.key()).or_insert_with(|| Proxy {
+        let proxy = proxies.entry(key).or_insert_with(|| Proxy {
             sender: watch::Sender::new(None),
-            fingerprint: None,
+            made_from: None,
             revision: None,
             problem: None,
             lints: Vec::new(),
-            registered: None,
             comparisons: None,
+            lacks_secret_server: false,
             asked_at: Instant::now(),
         });
         proxy.asked_at = Instant::now();
+        let said = node
+            .metadata
+            .get("ferromesh")
+            .and_then(|said| said.get(HAS_SECRET_SERVER));
+        proxy.lacks_secret_server = said.and_then(Value::as_bool) == Some(false);
         let receiver = proxy.sender.subscribe();
-        if proxy.fingerprint.is_none() {
+        if proxy.made_from.is_none() {
             self.shared.asked.notify_one();
         }
         Ok(receiver)
@@ -183,28 +209,83 @@ impl Shared {
         self.proxies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Refuses the proxies of an account that has no mesh here.
+    fn has_meshes(&self, owner: &str) -> Result<(), Status> {
+        let theirs = AccountStore::new(self.store.as_ref(), owner);
+        match theirs.list(key::MESHES, None, Some(1)) {
+            Ok(meshes) if meshes.entries.is_empty() => {
+                let account = &self.settings.account;
+                Err(Status::permission_denied(format!(
+                    "account {owner} has no mesh at this control plane, whose own account is {account}"
+                )))
+            }
+            Ok(_) => Ok(()),
+            Err(error) => Err(Status::unavailable(format!("the store cannot be read: {error}"))),
+        }
+    }
+
     /// Brings every proxy up to date with the store.
-    fn publish(&self) -> Complete {
-        let mut complete = Complete::Yes;
-        for (mesh, known) in self.known_by_mesh() {
-            match build::read(self.store.as_ref(), &self.settings.authority, &mesh) {
-                Ok(read) => {
-                    let changed: Vec<_> = known
-                        .into_iter()
-                        .filter(|known| known.fingerprint.as_ref() != Some(&read.fingerprint))
-                        .collect();
-                    if !changed.is_empty() {
-                        let outcomes = build::all(&self.settings, &read, changed);
-                        self.settle(read.revision, &read.fingerprint, outcomes);
-                    }
+    fn publish(&self) -> Publication {
+        let mut publication = Publication::default();
+        let known = self.known_by_mesh();
+        let mut meshes = self.meshes.lock().unwrap_or_else(PoisonError::into_inner);
+        meshes.retain(|mesh, _| known.contains_key(mesh));
+        for (mesh, builds) in known {
+            // Gone while it is worked with: after a failure everything is read and made anew.
+            let before = meshes.remove(&mesh);
+            match self.publish_mesh(&mesh, before, builds, &mut publication.made) {
+                Ok(state) => {
+                    meshes.insert(mesh, state);
                 }
                 Err(error) => {
                     self.settle_unreadable(&mesh, &error.to_string());
-                    complete = Complete::No;
+                    publication.is_incomplete = true;
                 }
             }
         }
-        complete
+        publication
+    }
+
+    fn publish_mesh(
+        &self,
+        mesh: &str,
+        before: Option<State>,
+        builds: Vec<Build>,
+        made: &mut Vec<ProxyKey>,
+    ) -> Result<State, StoreError> {
+        let authority = &self.settings.authority;
+        let (mesh, owner) = name_and_owner(mesh);
+        let theirs = owner.map(|owner| AccountStore::new(self.store.as_ref(), owner));
+        let store: &dyn Store = match &theirs {
+            Some(theirs) => theirs,
+            None => self.store.as_ref(),
+        };
+        let (mut state, delta) = match before {
+            Some(before) => before.renewed(store, authority)?,
+            None => {
+                let mut delta = Delta::default();
+                delta.mesh.note_everything();
+                (State::read(store, authority, mesh)?, delta)
+            }
+        };
+        let untouched = self.make(&state, &delta, builds, made);
+        // What was just issued in the place of another may be shown by those that were left alone, too.
+        let mut delta = Delta::default();
+        state.follow_issued(authority, &mut delta.mesh);
+        let untouched = self.make(&state, &delta, untouched, made);
+        self.settle_untouched(state.revision, &untouched);
+        Ok(state)
+    }
+
+    /// Makes and publishes what some changes touch; gives what they don't.
+    fn make(&self, state: &State, delta: &Delta, builds: Vec<Build>, made: &mut Vec<ProxyKey>) -> Vec<Build> {
+        let with_extent = builds.into_iter().map(|build| (build.extent(delta), build));
+        let (untouched, touched): (Vec<_>, Vec<_>) = with_extent.partition(|(extent, _)| *extent == Extent::Nothing);
+        made.extend(touched.iter().map(|(_, build)| build.key.clone()));
+        if !touched.is_empty() {
+            self.settle(state.revision, build::all(&self.settings, state, touched));
+        }
+        untouched.into_iter().map(|(_, build)| build).collect()
     }
 
     /// The proxies that have asked, by mesh. Those that nobody has asked for in a long time are forgotten.
@@ -221,25 +302,23 @@ impl Shared {
         for (key, proxy) in proxies.iter() {
             by_mesh.entry(key.mesh.clone()).or_default().push(Build {
                 key: key.clone(),
-                fingerprint: proxy.fingerprint.clone(),
                 previous: proxy.sender.borrow().clone(),
-                registered: proxy.registered.clone(),
+                made_from: proxy.made_from.clone(),
             });
         }
         by_mesh
     }
 
-    fn settle(&self, revision: Revision, fingerprint: &Fingerprint, outcomes: Vec<(ProxyKey, Outcome)>) {
+    fn settle(&self, revision: Revision, outcomes: Vec<(ProxyKey, Outcome)>) {
         let mut proxies = self.lock();
         for (key, outcome) in outcomes {
             let Some(proxy) = proxies.get_mut(&key) else { continue };
-            proxy.fingerprint = Some(fingerprint.clone());
             proxy.revision = Some(revision);
             match outcome {
                 Ok(made) => {
                     proxy.problem = None;
                     proxy.lints = made.lints;
-                    proxy.registered = made.registered;
+                    proxy.made_from = Some(made.from);
                     proxy.comparisons = made.comparisons.or_else(|| proxy.comparisons.take());
                     let resources = made.snapshot.len();
                     if build::differs(proxy.sender.borrow().as_deref(), &made.snapshot) {
@@ -248,9 +327,19 @@ impl Shared {
                     }
                 }
                 Err(reason) => {
-                    proxy.registered = None;
+                    proxy.made_from = None;
                     proxy.keep(&key, Some(revision), reason);
                 }
+            }
+        }
+    }
+
+    /// What nothing has touched is what it would become now.
+    fn settle_untouched(&self, revision: Revision, untouched: &[Build]) {
+        let mut proxies = self.lock();
+        for build in untouched {
+            if let Some(proxy) = proxies.get_mut(&build.key) {
+                proxy.revision = Some(revision);
             }
         }
     }
@@ -258,8 +347,8 @@ impl Shared {
     fn settle_unreadable(&self, mesh: &str, reason: &str) {
         let mut proxies = self.lock();
         for (key, proxy) in proxies.iter_mut().filter(|(key, _)| key.mesh == mesh) {
-            // So that the next reading counts as a change, and clears the problem.
-            proxy.fingerprint = None;
+            // So that the next reading makes it anew, and clears the problem.
+            proxy.made_from = None;
             proxy.keep(key, None, format!("the store cannot be read: {reason}"));
         }
     }

@@ -30,6 +30,7 @@
 
 pub mod cluster;
 pub mod guard;
+pub mod lint;
 pub mod listener;
 pub mod lower;
 pub mod matcher;
@@ -41,5 +42,6 @@ pub mod route;
 pub mod simulate;
 pub mod tls;
 
+pub use lint::Lint;
 pub use options::{Imported, Options};
-pub use proxy::{Lint, Proxy, ProxyKind, Reporter};
+pub use proxy::{Proxy, ProxyKind, Reporter};

@@ -3,7 +3,9 @@
 //! One file for each question: [`rank`] orders routes, `conditions` turns matches into [`crate::matcher`]s, `retry` and
 //! `timeout` make App Mesh's defaults explicit, `upstream` finds a target's listener and makes its cluster, `tls` says
 //! how both ends of a call are encrypted, `settings` merges our own policies, which become the filter's configuration in
-//! `policy` and Envoy's own features in `guard`, `service` lowers a virtual service's routes, [`compose`] puts them behind a gateway route, `gateway` and `node` put it all together.
+//! `policy` and Envoy's own features in `guard`, `service` lowers a virtual service's routes,
+//! [`compose`] puts them behind a gateway route, `gateway` and `node` put it all together. All of them read the mesh through
+//! `view`, which notes what they look at ([`inputs`]).
 
 mod access_log;
 pub mod compose;
@@ -12,6 +14,7 @@ pub mod expression;
 mod gateway;
 mod guard;
 mod health;
+pub mod inputs;
 mod key_server;
 mod node;
 mod off;
@@ -25,6 +28,7 @@ mod settings;
 mod tcp;
 mod tls;
 mod upstream;
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -37,7 +41,12 @@ use ferromesh_model::resource::{ClientPolicyTls, IpPreference};
 use ferromesh_model::Violation;
 use ferromesh_policy::mesh::UpstreamConfig;
 
+pub use view::{shown, Lowered, Prepared};
+
+use view::View;
+
 use crate::cluster::{AddressFamily, Cluster, ClusterId, Limits, RetryBudget};
+use crate::lint::Code;
 use crate::listener::Bind;
 use crate::rollback::Comparison;
 use crate::{Lint, Options, Proxy, ProxyKind, Reporter};
@@ -47,43 +56,19 @@ use crate::{Lint, Options, Proxy, ProxyKind, Reporter};
 /// Whatever cannot be delivered is left out so that it fails closed (no route, a 503, a closed port), and named in
 /// [`Proxy::lints`]: one broken resource must not hold up the others.
 ///
+/// For many proxies of one mesh: [`Prepared`].
+///
 /// # Errors
 /// The mesh has no such virtual node or virtual gateway.
 pub fn proxy(mesh: &Mesh, kind: ProxyKind, name: &str, options: &Options) -> Result<Proxy, Vec<Violation>> {
-    let mut lowering = Lowering {
-        mesh,
-        kind,
-        name,
-        options,
-        limits: options.limits,
-        client_policy: None,
-        gateway_route: None,
-        clusters: BTreeMap::new(),
-        comparisons: BTreeMap::new(),
-        retry_budgets: BTreeMap::new(),
-        exact_budgets: BTreeMap::new(),
-        tokens: BTreeMap::new(),
-        lints: BTreeSet::new(),
-    };
-    match kind {
-        ProxyKind::VirtualGateway => match mesh.virtual_gateways.get(name) {
-            Some(gateway) => Ok(lowering.gateway(gateway)),
-            None => Err(vec![missing(mesh, "virtualGateway", name)]),
-        },
-        ProxyKind::VirtualNode => match mesh.virtual_nodes.get(name) {
-            Some(node) => Ok(lowering.node(node)),
-            None => Err(vec![missing(mesh, "virtualNode", name)]),
-        },
-    }
-}
-
-fn missing(mesh: &Mesh, kind: &str, name: &str) -> Violation {
-    Violation::new("", format!("mesh {} has no {kind} named {name}", mesh.name))
+    Prepared::new(mesh)
+        .proxy(kind, name, options)
+        .map(|lowered| lowered.proxy)
 }
 
 /// One lowering under way.
 struct Lowering<'a> {
-    mesh: &'a Mesh,
+    mesh: View<'a>,
     kind: ProxyKind,
     name: &'a str,
     options: &'a Options,
@@ -104,11 +89,30 @@ struct Lowering<'a> {
     lints: BTreeSet<Lint>,
 }
 
-impl Lowering<'_> {
-    fn lint(&mut self, resource: impl Into<String>, message: impl Into<String>) {
+impl<'a> Lowering<'a> {
+    fn new(mesh: View<'a>, kind: ProxyKind, name: &'a str, options: &'a Options) -> Self {
+        Self {
+            mesh,
+            kind,
+            name,
+            options,
+            limits: options.limits,
+            client_policy: None,
+            gateway_route: None,
+            clusters: BTreeMap::new(),
+            comparisons: BTreeMap::new(),
+            retry_budgets: BTreeMap::new(),
+            exact_budgets: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            lints: BTreeSet::new(),
+        }
+    }
+
+    fn lint(&mut self, code: Code, resource: impl Into<String>, message: impl Into<String>) {
         self.lints.insert(Lint {
             resource: resource.into(),
             message: message.into(),
+            code,
         });
     }
 
@@ -122,7 +126,7 @@ impl Lowering<'_> {
 
     fn mesh_preference(&self) -> Option<IpPreference> {
         self.mesh
-            .spec
+            .spec()
             .service_discovery
             .and_then(|discovery| discovery.ip_preference)
     }

@@ -1,10 +1,9 @@
 //! The whole of what one Envoy must do.
 
-use std::fmt;
-
 use ferromesh_policy::mesh::PluginConfig;
 
 use crate::cluster::Cluster;
+use crate::lint::Lint;
 use crate::listener::Listener;
 use crate::rollback::Comparison;
 use crate::route::RouteTable;
@@ -69,22 +68,5 @@ impl Reporter {
             Self::Source => "source",
             Self::Destination => "destination",
         }
-    }
-}
-
-/// Why some of a user's configuration is not live, or not as its author may expect.
-///
-/// A lint never stops a proxy from being configured: one route that cannot be delivered must not hold up the others.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Lint {
-    /// Place of the resource in the mesh: `virtualRouter/r/route/t`.
-    pub resource: String,
-    /// What, lower case without a full stop.
-    pub message: String,
-}
-
-impl fmt::Display for Lint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.resource, self.message)
     }
 }

@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use ferromesh_model::registry::{Absent, Directory, Instance};
 
 use crate::cluster::{AddressFamily, ClusterId, Discovery};
+use crate::lint::Code;
 use crate::{Lint, Proxy};
 
 /// Which tasks are meant.
@@ -72,18 +73,19 @@ pub struct Tasks {
 impl Proxy {
     /// Whether any cluster looks in the registry.
     pub fn looks_in_registry(&self) -> bool {
-        self.queries().next().is_some()
+        self.clusters_in_registry().next().is_some()
     }
 
     /// Where the tasks of those clusters are.
     pub fn tasks(&self, directory: &Directory) -> Tasks {
         let mut tasks = Tasks::default();
-        for (id, query) in self.queries() {
+        for (id, query) in self.clusters_in_registry() {
             let found = query.tasks(directory);
             if let (ClusterId::Node { node, .. }, Err(absent)) = (id, &found) {
                 tasks.lints.push(Lint {
                     resource: format!("virtualNode/{node}"),
                     message: format!("{absent}: calls to it are answered with 503"),
+                    code: Code::NotRegistered,
                 });
             }
             tasks.addresses.insert(id.clone(), found.unwrap_or_default());
@@ -93,7 +95,12 @@ impl Proxy {
         tasks
     }
 
-    fn queries(&self) -> impl Iterator<Item = (&ClusterId, &Query)> {
+    /// What is asked of the registry.
+    pub fn queries(&self) -> impl Iterator<Item = &Query> {
+        self.clusters_in_registry().map(|(_, query)| query)
+    }
+
+    fn clusters_in_registry(&self) -> impl Iterator<Item = (&ClusterId, &Query)> {
         self.clusters.iter().filter_map(|cluster| match &cluster.discovery {
             Discovery::Registry(query) => Some((&cluster.id, query)),
             _ => None,

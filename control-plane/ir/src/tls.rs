@@ -147,6 +147,19 @@ impl Proxy {
             .collect()
     }
 
+    /// The secrets that the proxy gets from the SDS server beside it.
+    pub fn local_secrets(&self) -> BTreeSet<&str> {
+        let shown = self.identities().filter_map(|identity| match identity {
+            Identity::Local(secret) => Some(secret.as_str()),
+            Identity::File(_) | Identity::Served { .. } => None,
+        });
+        let trusted = self.validations().filter_map(|validation| match &validation.trust {
+            Trust::Local(secret) => Some(secret.as_str()),
+            Trust::File(_) | Trust::BuiltIn | Trust::Imported { .. } => None,
+        });
+        shown.chain(trusted).collect()
+    }
+
     fn servers(&self) -> impl Iterator<Item = &Server> {
         let chains = self.listeners.iter().flat_map(|listener| &listener.chains);
         chains.filter_map(|chain| chain.accepts.server())

@@ -130,7 +130,7 @@ fn who_takes_protection_back_is_told_with_the_route() {
     let (route, _) = behind(&proxy, "all");
     assert!(route.guards.jwt.is_some() && route.guards.authorization.is_some() && route.is_protected());
     let is_off = |member: &str| {
-        format!("virtualRouter/r/route/all: {member} is off on it: policy p1 takes back what a wider one asks")
+        format!("FM139 virtualRouter/r/route/all: {member} is off on it: policy p1 takes back what a wider one asks")
     };
     let mut expected = ["rateLimit", "circuitBreaker", "jwt", "extAuthz"].map(is_off);
     expected.sort();
@@ -157,7 +157,7 @@ fn retries_at_another_target_try_each_target_once() {
     assert_eq!(config.retry.as_ref().map(|retry| retry.max_retries), Some(1));
     assert_eq!(
         said(&proxy),
-        ["virtualRouter/r/route/all: its requests are retried 1 times instead of 2: once at each other target"]
+        ["FM133 virtualRouter/r/route/all: its requests are retried 1 times instead of 2: once at each other target"]
     );
     let (_, forward) = {
         let same = json!({"canary": {"onRetry": "sameTarget"}});
@@ -187,7 +187,7 @@ fn retries_stay_at_the_target_where_another_ones_answer_would_hide_failures() {
         assert_eq!(
             said(&proxy),
             [format!(
-                "virtualRouter/r/route/all: its retries stay at the target first chosen: it has {what}, from which the other target's answers would hide failures"
+                "FM132 virtualRouter/r/route/all: its retries stay at the target first chosen: it has {what}, from which the other target's answers would hide failures"
             )]
         );
     }

@@ -167,7 +167,7 @@ fn a_service_that_is_not_registered_has_no_tasks_and_is_named() {
     let lints: Vec<String> = tasks.lints.iter().map(ToString::to_string).collect();
     assert_eq!(
         lints,
-        ["virtualNode/t: the registry has no service colour in a namespace apps: calls to it are answered with 503"]
+        ["FM126 virtualNode/t: the registry has no service colour in a namespace apps: calls to it are answered with 503"]
     );
     let empty = proxy.tasks(&Directory::new([service(true)], []));
     assert_eq!((empty.addresses.len(), empty.lints), (1, vec![]));

@@ -1,5 +1,7 @@
 //! `ferromesh status`: which proxies are connected, and what they have taken.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::{
@@ -42,7 +44,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             return Ok(Exit::usage([problem]));
         }
     };
-    let client = Client::new(&arguments.connection.server)?;
+    let client = Client::new(&arguments.connection)?;
     let proxies = match fetch(&client).await {
         Ok(proxies) => proxies,
         Err(error) => {
@@ -67,7 +69,16 @@ async fn fetch(client: &Client) -> Result<Vec<Value>, CallError> {
 }
 
 fn table(proxies: &[Value]) -> Table {
-    let mut table = Table::new(&["MESH", "KIND", "NAME", "STATE", "ENVOYS", "CONNECTED", "REASON"]);
+    let mut table = Table::new(&[
+        "MESH",
+        "KIND",
+        "NAME",
+        "STATE",
+        "ENVOYS",
+        "CONNECTED",
+        "LINTS",
+        "REASON",
+    ]);
     for proxy in proxies {
         let cell = |member: &str| text(proxy, member).unwrap_or_default().to_owned();
         let streams = proxy.get("streams").and_then(Value::as_array);
@@ -86,8 +97,38 @@ fn table(proxies: &[Value]) -> Table {
             cell("state"),
             open.len().to_string(),
             since.reduce(f64::min).map(timestamp::rfc3339).unwrap_or_default(),
+            codes(proxy),
             cell("reason"),
         ]);
     }
     table
+}
+
+/// The codes of a proxy's lints, each once; `--output json` has the sentences.
+fn codes(proxy: &Value) -> String {
+    let lints = proxy.get("lints").and_then(Value::as_array);
+    let codes: BTreeSet<&str> = lints
+        .into_iter()
+        .flatten()
+        .filter_map(|lint| text(lint, "code"))
+        .collect();
+    codes.into_iter().collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_row_names_the_codes_of_the_lints_once_each() {
+        let lint = |code: &str| json!({"code": code, "resource": "virtualNode/n", "message": "it is so"});
+        let proxy = json!({"mesh": "m", "kind": "virtualNode", "name": "n", "state": "current", "streams": [],
+            "lints": [lint("FM125"), lint("FM101"), lint("FM125")]});
+        let quiet = json!({"mesh": "m", "kind": "virtualNode", "name": "o", "state": "current", "streams": []});
+        let lines = table(&[proxy, quiet]).lines();
+        assert!(lines[1].contains(" FM101,FM125 "), "{lines:?}");
+        assert!(!lines[2].contains("FM"), "{lines:?}");
+    }
 }

@@ -20,6 +20,8 @@ use super::{
 };
 use crate::address::Address;
 
+pub(crate) use node::HAS_SECRET_SERVER;
+
 /// The static cluster that leads to the control plane.
 pub const XDS_CLUSTER: &str = "ferromesh_xds";
 

@@ -4,19 +4,19 @@ use std::{collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc, time::Syste
 
 use bytes::Bytes;
 use ferromesh_emit::Secrets;
-use ferromesh_ir::{cluster::Discovery, lower, rollback::Comparison, Lint, Proxy};
-use ferromesh_model::{
-    mesh::Mesh,
-    policy::Policy,
-    record::Record,
-    registry::Directory,
-    resource::{Key, Kind},
-    rollback::Rollbacks,
-    Violation,
+use ferromesh_ir::{
+    cluster::Discovery,
+    lower::{
+        inputs::{Input, Inputs},
+        Prepared,
+    },
+    rollback::Comparison,
+    Lint, Proxy,
 };
-use ferromesh_store::{catalog, key, Revision, Store, StoreError, Stored};
-use ferromesh_xds::{Reference, Snapshot};
+use ferromesh_model::registry::Directory;
+use ferromesh_xds::{Pool, Reference, Snapshot};
 
+use super::state::{joined, Delta, State};
 use crate::{
     authority::Authority,
     certificates::{keyring::Keyring, Imports},
@@ -38,73 +38,69 @@ pub struct Settings {
     pub authority: Arc<Authority>,
     /// Opens the keys of certificates that were imported.
     pub keyring: Arc<Keyring>,
-}
-
-/// The state of a mesh in the store: its newest write and the number of its entries. A put raises the first, a
-/// deletion lowers the second, and no order of them gives an earlier pair again. The same of what the mesh means in the
-/// registry, and of what was imported for ARNs, and the generation of issued certificates.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fingerprint {
-    own: State,
-    registry: State,
-    imports: State,
-    certificates: u64,
-}
-
-impl Fingerprint {
-    /// Whether the two differ in the registry at most.
-    fn has_same_mesh(&self, other: &Self) -> bool {
-        (self.own, self.imports, self.certificates) == (other.own, other.imports, other.certificates)
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct State {
-    newest: Revision,
-    entries: usize,
-}
-
-impl State {
-    fn of<'a>(values: impl Iterator<Item = &'a Stored> + Clone) -> Self {
-        Self {
-            newest: values.clone().map(|stored| stored.modified).max().unwrap_or(0),
-            entries: values.count(),
-        }
-    }
-}
-
-/// One mesh as it was read, at one revision.
-pub(super) struct Read {
-    pub revision: Revision,
-    pub fingerprint: Fingerprint,
-    name: String,
-    mesh: Option<Record>,
-    children: Vec<Record>,
-    policies: Vec<Policy>,
-    rollbacks: Vec<Rollbacks>,
-    directory: Directory,
-    imports: Imports,
+    /// What the proxies' snapshots have in common is held once.
+    pub pool: Arc<Pool>,
 }
 
 /// One proxy to make a snapshot for.
-#[derive(Clone)]
-pub struct Build {
+pub(super) struct Build {
     /// Which.
     pub key: ProxyKey,
-    /// Of the mesh that the present snapshot was made from.
-    pub(super) fingerprint: Option<Fingerprint>,
     /// The present snapshot.
-    pub(super) previous: Option<Arc<Snapshot>>,
-    /// What of the proxy looks in the registry, if the present snapshot is of the mesh of the fingerprint.
-    pub(super) registered: Option<Arc<Proxy>>,
+    pub previous: Option<Arc<Snapshot>>,
+    /// What the present snapshot was made from; `None`: it is none, or not of the newest mesh that was looked at.
+    pub made_from: Option<Arc<MadeFrom>>,
+}
+
+/// What a proxy's snapshot was made from.
+#[derive(Debug)]
+pub(super) struct MadeFrom {
+    inputs: Inputs,
+    /// Whether the authority issues certificates that it shows.
+    is_issued: bool,
+    /// The secrets that it gets from the SDS server beside it.
+    pub local_secrets: BTreeSet<String>,
+    /// What of the proxy looks in the registry.
+    registered: Option<Arc<Proxy>>,
+}
+
+/// How much of a proxy must be made anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    Nothing,
+    Endpoints,
+    Whole,
+}
+
+impl Build {
+    /// How much must be made anew after some changes.
+    pub fn extent(&self, delta: &Delta) -> Extent {
+        let Some(from) = &self.made_from else {
+            return Extent::Whole;
+        };
+        let has_other_tasks = || {
+            let registered = from.registered.iter();
+            let mut queries = registered.flat_map(|proxy| proxy.queries());
+            queries.any(|query| {
+                let mut services = delta.services.iter();
+                services.any(|(within, name)| (within, name) == (&query.namespace, &query.service))
+            })
+        };
+        if from.inputs.are_touched_by(&delta.mesh) || (delta.renewal && from.is_issued) {
+            Extent::Whole
+        } else if !delta.services.is_empty() && has_other_tasks() {
+            Extent::Endpoints
+        } else {
+            Extent::Nothing
+        }
+    }
 }
 
 /// A new snapshot.
 pub(super) struct Made {
     pub snapshot: Arc<Snapshot>,
     pub lints: Vec<Lint>,
-    /// What of the proxy looks in the registry.
-    pub registered: Option<Arc<Proxy>>,
+    pub from: Arc<MadeFrom>,
     /// Comparisons of canaries that the proxy takes part in; `None`: those that it took part in before.
     pub comparisons: Option<Vec<Comparison>>,
 }
@@ -112,114 +108,45 @@ pub(super) struct Made {
 /// A new snapshot, or why there is none.
 pub(super) type Outcome = Result<Made, String>;
 
-/// Reads a mesh.
-pub(super) fn read(store: &dyn Store, authority: &Authority, name: &str) -> Result<Read, StoreError> {
-    let certificates = authority.generation();
-    let own = key::record(&Key::mesh(name));
-    let prefixes = [
-        own.as_str(),
-        &key::in_mesh(name),
-        &key::policies(name),
-        &key::rollbacks(name),
-        key::SERVICES,
-        key::INSTANCES,
-        key::CERTIFICATES,
-    ];
-    let (revision, lists) = store.snapshot(&prefixes)?;
-    let [meshes, children, policies, rollbacks, mut services, mut instances, imports] = <[_; 7]>::try_from(lists)
-        .map_err(|_| StoreError::Engine("a snapshot of seven prefixes has another number of lists".into()))?;
-    // The prefix of `mesh/a` also finds `mesh/ab`.
-    let mesh = meshes.into_iter().find(|stored| stored.key == own);
-    let own = State::of(mesh.iter().chain(&children).chain(&policies).chain(&rollbacks));
-    let children = children.iter().map(catalog::read).collect::<Result<Vec<Record>, _>>()?;
-    let meant: BTreeSet<(&str, &str)> = children.iter().filter_map(meant_in_registry).collect();
-    let keys: BTreeSet<String> = meant.iter().map(|(within, name)| key::service(within, name)).collect();
-    services.retain(|stored| keys.contains(&stored.key));
-    let folders: Vec<String> = meant
-        .iter()
-        .map(|(within, name)| key::instances(within, name))
-        .collect();
-    instances.retain(|stored| folders.iter().any(|folder| stored.key.starts_with(folder)));
-    let fingerprint = Fingerprint {
-        own,
-        registry: State::of(services.iter().chain(&instances)),
-        imports: State::of(imports.iter()),
-        certificates,
-    };
-    Ok(Read {
-        revision,
-        fingerprint,
-        name: name.to_owned(),
-        mesh: mesh.as_ref().map(catalog::read).transpose()?,
-        policies: policies.iter().map(catalog::read).collect::<Result<_, _>>()?,
-        rollbacks: rollbacks.iter().map(catalog::read).collect::<Result<_, _>>()?,
-        directory: Directory::new(
-            services.iter().map(catalog::read).collect::<Result<Vec<_>, _>>()?,
-            instances.iter().map(catalog::read).collect::<Result<Vec<_>, _>>()?,
-        ),
-        imports: Imports::read(&imports)?,
-        children,
-    })
-}
-
-/// Namespace and service in which a virtual node's tasks are registered.
-fn meant_in_registry(record: &Record) -> Option<(&str, &str)> {
-    let map = record.spec.get("serviceDiscovery")?.get("awsCloudMap")?;
-    let name = |member| map.get(member)?.as_str();
-    (record.key.kind == Kind::VirtualNode).then_some((name("namespaceName")?, name("serviceName")?))
-}
-
 /// Makes the snapshots of a mesh's proxies.
-pub(super) fn all(settings: &Settings, read: &Read, builds: Vec<Build>) -> Vec<(ProxyKey, Outcome)> {
-    let (of_registry, others): (Vec<_>, Vec<_>) = builds.into_iter().partition(|build| {
-        let before = build.fingerprint.as_ref();
-        before.is_some_and(|before| before.has_same_mesh(&read.fingerprint))
-    });
-    let mut outcomes = Vec::with_capacity(of_registry.len() + others.len());
-    let mut rest = others;
-    for build in of_registry {
-        match guarded(|| only_endpoints(&read.directory, &build)) {
-            Ok(Some(made)) => outcomes.push((build.key, Ok(made))),
-            // The whole says what is wrong.
-            Ok(None) | Err(_) => rest.push(build),
+pub(super) fn all(settings: &Settings, state: &State, builds: Vec<(Extent, Build)>) -> Vec<(ProxyKey, Outcome)> {
+    let mut outcomes = Vec::with_capacity(builds.len());
+    let mut whole = Vec::new();
+    for (extent, build) in builds {
+        match extent {
+            Extent::Nothing => {}
+            Extent::Endpoints => match guarded(|| only_endpoints(&settings.pool, &state.directory, &build)) {
+                Ok(Some(made)) => outcomes.push((build.key, Ok(made))),
+                // The whole says what is wrong.
+                Ok(None) | Err(_) => whole.push(build),
+            },
+            Extent::Whole => whole.push(build),
         }
     }
-    if rest.is_empty() {
+    if whole.is_empty() {
         return outcomes;
     }
-    let mesh = assemble(read);
+    let prepared = state.mesh.as_ref().map(Prepared::new);
     let lowering = ferromesh_ir::Options {
-        imported: read.imports.arns(),
+        imported: state.imports.arns(),
         ..settings.lowering.clone()
     };
-    outcomes.extend(rest.into_iter().map(|build| {
-        let made = match &mesh {
-            Ok(mesh) => guarded(|| one(settings, &lowering, mesh, read, &build)),
-            Err(reason) => Err(reason.clone()),
+    outcomes.extend(whole.into_iter().map(|build| {
+        let made = match &prepared {
+            Ok(prepared) => guarded(|| one(settings, &lowering, prepared, state, &build)),
+            Err(reason) => Err((*reason).clone()),
         };
         (build.key, made)
     }));
     outcomes
 }
 
-fn assemble(read: &Read) -> Result<Mesh, String> {
-    let Some(record) = &read.mesh else {
-        return Err(format!("mesh {} does not exist", read.name));
-    };
-    guarded(|| {
-        let mesh = Mesh::assemble(record, &read.children, read.policies.iter().cloned())
-            .map_err(|violations| format!("mesh {} cannot be assembled: {}", read.name, joined(&violations)))?;
-        let known = read.rollbacks.iter().cloned();
-        Ok(Mesh {
-            rollbacks: known.map(|known| (known.policy.clone(), known)).collect(),
-            ..mesh
-        })
-    })
-}
-
 /// The present snapshot with the endpoints of now, where nothing but the registry has changed.
-fn only_endpoints(directory: &Directory, build: &Build) -> Result<Option<Made>, String> {
-    let (Some(previous), Some(registered)) = (&build.previous, &build.registered) else {
+fn only_endpoints(pool: &Pool, directory: &Directory, build: &Build) -> Result<Option<Made>, String> {
+    let (Some(previous), Some(from)) = (&build.previous, &build.made_from) else {
+        return Ok(None);
+    };
+    let Some(registered) = &from.registered else {
         return Ok(None);
     };
     let tasks = registered.tasks(directory);
@@ -229,9 +156,9 @@ fn only_endpoints(directory: &Directory, build: &Build) -> Result<Option<Made>, 
         .replacing(ferromesh_emit::ENDPOINT, endpoints)
         .map_err(|error| format!("not sealed: {error}"))?;
     Ok(Some(Made {
-        snapshot: Arc::new(snapshot),
+        snapshot: Arc::new(pool.share(snapshot)),
         lints: registered.lints.iter().cloned().chain(tasks.lints).collect(),
-        registered: Some(Arc::clone(registered)),
+        from: Arc::clone(from),
         comparisons: None,
     }))
 }
@@ -272,14 +199,28 @@ fn secrets(settings: &Settings, imports: &Imports, proxy: &Proxy) -> Result<Secr
     Ok(secrets)
 }
 
-fn one(settings: &Settings, lowering: &ferromesh_ir::Options, mesh: &Mesh, read: &Read, build: &Build) -> Outcome {
-    let directory = &read.directory;
+fn one(
+    settings: &Settings,
+    lowering: &ferromesh_ir::Options,
+    mesh: &Prepared<'_>,
+    state: &State,
+    build: &Build,
+) -> Outcome {
     let ProxyKey { kind, name, .. } = &build.key;
-    let proxy = lower::proxy(mesh, *kind, name, lowering)
+    let lowered = mesh
+        .proxy(*kind, name, lowering)
         .map_err(|violations| format!("{}/{name} cannot be lowered: {}", wire_name(*kind), joined(&violations)))?;
-    let secrets = secrets(settings, &read.imports, &proxy)?;
+    let (proxy, mut inputs) = (lowered.proxy, lowered.inputs);
+    for arn in proxy
+        .issued_certificates()
+        .into_keys()
+        .chain(proxy.imported_authorities())
+    {
+        inputs.note(Input::Certificate, arn);
+    }
+    let secrets = secrets(settings, &state.imports, &proxy)?;
     let output = ferromesh_emit::proxy(&proxy, &settings.modules, &secrets, &settings.emission);
-    let tasks = proxy.tasks(directory);
+    let tasks = proxy.tasks(&state.directory);
     let endpoints = ferromesh_emit::endpoints(&proxy, &tasks);
     let resources = output
         .resources
@@ -295,19 +236,23 @@ fn one(settings: &Settings, lowering: &ferromesh_ir::Options, mesh: &Mesh, read:
         Some(previous) if sealed.is_empty() && !previous.is_empty() => {
             return Err("the new configuration is empty, and the one before is not".to_owned());
         }
-        Some(previous) => sealed.sharing(previous),
-        None => sealed,
+        _ => settings.pool.share(sealed),
     };
     Ok(Made {
         snapshot: Arc::new(snapshot),
         comparisons: Some(proxy.comparisons.clone()),
         lints: proxy.lints.iter().cloned().chain(tasks.lints).collect(),
-        registered: registered(proxy),
+        from: Arc::new(MadeFrom {
+            inputs,
+            is_issued: !proxy.issued_certificates().is_empty(),
+            local_secrets: proxy.local_secrets().into_iter().map(str::to_owned).collect(),
+            registered: registered(proxy),
+        }),
     })
 }
 
 /// A panic over one proxy must not keep the others from their configuration.
-fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
         let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
@@ -326,9 +271,4 @@ pub(super) fn differs(before: Option<&Snapshot>, now: &Snapshot) -> bool {
             .any(|type_url| a.resources(type_url).version() != b.resources(type_url).version())
     };
     lacks(before, now) || lacks(now, before)
-}
-
-fn joined(violations: &[Violation]) -> String {
-    let texts: Vec<String> = violations.iter().map(Violation::to_string).collect();
-    texts.join("; ")
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ferromesh_ir::{lint::Code, Lint};
 use ferromesh_store::Revision;
 use serde::Serialize;
 
@@ -37,6 +38,8 @@ pub struct Report {
 /// One such configuration.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
+    /// Which kind of finding: `FM101`.
+    pub code: &'static str,
     /// Place of the resource in the mesh.
     pub resource: String,
     /// What about it.
@@ -51,7 +54,17 @@ pub(super) fn report(key: &ProxyKey, proxy: &Proxy) -> Report {
         };
         snapshot.type_urls().map(version).collect()
     });
-    let finding = |lint: &ferromesh_ir::Lint| Finding {
+    let made_from = proxy.made_from.iter().filter(|_| proxy.lacks_secret_server);
+    let without_server = made_from.flat_map(|from| &from.local_secrets).map(|secret| Lint {
+        resource: format!("{}/{}", wire_name(key.kind), key.name),
+        message: format!(
+            "secret {secret} comes from an SDS server beside the proxy, which has no APPMESH_SDS_SOCKET_PATH"
+        ),
+        code: Code::NoSecretServer,
+    });
+    let lints: Vec<Lint> = proxy.lints.iter().cloned().chain(without_server).collect();
+    let finding = |lint: &Lint| Finding {
+        code: lint.code.as_str(),
         resource: lint.resource.clone(),
         message: lint.message.clone(),
     };
@@ -63,6 +76,6 @@ pub(super) fn report(key: &ProxyKey, proxy: &Proxy) -> Report {
         revision: proxy.revision,
         published,
         problem: proxy.problem.clone(),
-        lints: proxy.lints.iter().map(finding).collect(),
+        lints: lints.iter().map(finding).collect(),
     }
 }

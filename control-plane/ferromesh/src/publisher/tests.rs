@@ -1,3 +1,6 @@
+mod accounts;
+mod incremental;
+
 use ferromesh_model::record::{Metadata, Record};
 use ferromesh_model::registry::{Health, Instance, Service};
 use ferromesh_model::resource::{Key, Kind};
@@ -86,6 +89,7 @@ fn settings(folder: &std::path::Path) -> Settings {
     Settings {
         authority: Arc::new(authority),
         keyring: Arc::new(keyring),
+        pool: Arc::default(),
         account: ACCOUNT.into(),
         lowering: ferromesh_ir::Options::default(),
         modules: ferromesh_emit::Modules::default(),
@@ -320,6 +324,50 @@ async fn a_restart_makes_the_same_versions() {
     let mut receiver = again.subscribe(&node).unwrap();
     let second = next(&mut receiver).await;
     assert!(!build::differs(Some(&first), &second));
+}
+
+#[test]
+fn a_secret_of_a_server_that_a_proxy_does_not_have_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(RedbStore::open(folder.path().join("s.redb")).unwrap());
+    let tls = json!({"mode": "STRICT", "certificate": {"sds": {"secretName": "own"}}});
+    let listener = json!({"portMapping": {"port": 8080, "protocol": "http"}, "tls": tls});
+    let changes = [
+        record(Key::mesh("m"), json!({})),
+        record(
+            Key::in_mesh("m", Kind::VirtualNode, "n"),
+            json!({"listeners": [listener]}),
+        ),
+    ];
+    store
+        .commit(Transaction {
+            changes: changes
+                .iter()
+                .map(|record| catalog::put_record(record).unwrap())
+                .collect(),
+            ..Transaction::default()
+        })
+        .unwrap();
+    let publisher = Publisher::new(store, settings(folder.path()));
+    let lints = |metadata: Value| {
+        let node = NodeInfo {
+            id: "mesh/m/virtualNode/n".into(),
+            metadata: metadata.as_object().unwrap().clone(),
+            ..NodeInfo::default()
+        };
+        let _receiver = publisher.subscribe(&node).unwrap();
+        publisher.publish();
+        let lints = publisher.reports().remove(0).lints;
+        lints
+            .into_iter()
+            .map(|lint| (lint.code, lint.resource))
+            .collect::<Vec<_>>()
+    };
+    let told = [("FM140", "virtualNode/n".to_owned())];
+    assert_eq!(lints(json!({"ferromesh": {"hasSecretServer": false}})), told);
+    assert_eq!(lints(json!({"ferromesh": {"hasSecretServer": true}})), []);
+    // An Envoy that says nothing of it may have one.
+    assert_eq!(lints(json!({})), []);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod format;
 use ferromesh_model::resource::{AccessLog as Spec, Logging, LoggingFormat};
 
 use super::Lowering;
+use crate::lint::Code;
 use crate::listener::{AccessLog, LogFormat};
 use crate::ProxyKind;
 
@@ -41,6 +42,7 @@ impl Lowering<'_> {
             };
             let resource = format!("{kind}/{}", self.name);
             self.lint(
+                Code::LogFormat,
                 resource,
                 format!("its access log has Envoy's default format: {problem}"),
             );

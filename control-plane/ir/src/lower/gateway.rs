@@ -14,6 +14,7 @@ use super::node::believing;
 use super::rank::Rank;
 use super::{access_log, conditions, count, port, Lowering};
 use crate::cluster::Limits;
+use crate::lint::Code;
 use crate::listener::{Chain, ClientAddress, ClientCertificate, Direction, Http, Listener, Network};
 use crate::matcher::{Match, PathMatch};
 use crate::route::{Domain, Route, RouteTable, TableId, VirtualHost};
@@ -38,6 +39,7 @@ impl Lowering<'_> {
                 .any(|known: &Listener| i64::from(known.port) == mapping.port);
             if duplicate {
                 self.lint(
+                    Code::PortTwice,
                     &resource,
                     format!("port {} occurs twice: the first listener has it", mapping.port),
                 );
@@ -124,6 +126,7 @@ impl Lowering<'_> {
             .collect();
         if listeners.iter().any(|listener| listener.connection_pool.is_some()) {
             self.lint(
+                Code::GatewayPoolPerTarget,
                 resource,
                 "its connection pools limit each target, not all of them together",
             );
@@ -153,7 +156,11 @@ impl Lowering<'_> {
                     self.gateway_route = None;
                     by_domain.entry(domain).or_default().push((rank, routes));
                 }
-                Err(problem) => self.lint(resource, format!("it is left out: {problem}")),
+                Err(problem) => self.lint(
+                    Code::GatewayRouteLeftOut,
+                    resource,
+                    format!("it is left out: {problem}"),
+                ),
             }
         }
         by_domain
@@ -180,6 +187,7 @@ impl Lowering<'_> {
             Ok(dialled) => self.service_routes(service, dialled),
             Err(problem) => {
                 self.lint(
+                    Code::GatewayRouteWithoutService,
                     resource,
                     format!("virtual service {service} {problem}: answered with 404"),
                 );
@@ -191,7 +199,7 @@ impl Lowering<'_> {
             let (mut routes, problems) = compose(hop, &routes);
             composed.append(&mut routes);
             for problem in problems {
-                self.lint(resource, problem);
+                self.lint(Code::ServiceRouteLeftOut, resource, problem);
             }
         }
         composed
@@ -284,6 +292,7 @@ impl Lowering<'_> {
         if !matches_prefix {
             if prefix.is_some() {
                 self.lint(
+                    Code::PrefixRewriteWithoutPrefix,
                     resource,
                     "its prefix rewrite has no effect: it matches a path, not a prefix",
                 );
@@ -303,6 +312,7 @@ impl Lowering<'_> {
         for route in &gateway.routes {
             if !gateway.spec.listeners.iter().any(|listener| applies(route, listener)) {
                 self.lint(
+                    Code::GatewayRouteWithoutListener,
                     format!("virtualGateway/{}/gatewayRoute/{}", self.name, route.name),
                     "the gateway has no listener of its protocol and port",
                 );

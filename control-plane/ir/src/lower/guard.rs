@@ -14,6 +14,7 @@ use super::upstream::Wanted;
 use super::Lowering;
 use crate::cluster::{AddressFamily, ClusterId, Discovery, DnsAnswer, UpstreamProtocol};
 use crate::guard::{Authorization, AuthorizationProtocol, GlobalLimit, Guard, Guards};
+use crate::lint::Code;
 use crate::route::{Mirror, Target};
 
 /// Time for an answer of an authorization service: Envoy's.
@@ -186,7 +187,7 @@ impl Lowering<'_> {
                         "its exact budget has no effect on a target that it shares with virtual service {}, whose budget holds",
                         first.name
                     );
-                    self.lint(resource, message);
+                    self.lint(Code::SharedBudget, resource, message);
                 }
             }
             let Some(wanted) = native.or(default) else { continue };

@@ -14,6 +14,7 @@ use super::policy::Refused;
 use super::service::timeouts;
 use super::{access_log, port, tcp, Lowering};
 use crate::cluster::Cluster;
+use crate::lint::Code;
 use crate::listener::{
     AccessLog, Chain, ClientAddress, ClientCertificate, Direction, Http, Listener, Network, Tcp, INGRESS_PORT,
 };
@@ -48,7 +49,7 @@ impl Lowering<'_> {
             })
             .collect();
         Proxy {
-            mesh: self.mesh.name.clone(),
+            mesh: self.mesh.name().to_owned(),
             kind,
             name: self.name.to_owned(),
             listeners,
@@ -93,6 +94,7 @@ impl Lowering<'_> {
             let mapping = listener.port_mapping;
             if chains.iter().any(|chain| i64::from(chain.port) == mapping.port) {
                 self.lint(
+                    Code::PortTwice,
                     &resource,
                     format!("port {} occurs twice: the first listener has it", mapping.port),
                 );

@@ -8,6 +8,7 @@ use ferromesh_policy::observability::TraceContext;
 use super::guard::Entrance;
 use super::settings::{Named, Settings};
 use super::Lowering;
+use crate::lint::Code;
 
 /// Nothing is measured and nothing told.
 const NOTHING_TOLD: ObservabilitySettings = ObservabilitySettings {
@@ -80,7 +81,7 @@ impl Lowering<'_> {
                     "{} is off on it: policy {policy} takes back what a wider one asks",
                     off.as_str()
                 );
-                self.lint(resource, message);
+                self.lint(Code::ProtectionOff, resource, message);
             }
         }
     }

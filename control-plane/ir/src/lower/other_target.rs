@@ -5,6 +5,7 @@ use ferromesh_policy::breaker::Per;
 
 use super::settings::Settings;
 use super::Lowering;
+use crate::lint::Code;
 use crate::route::{Retry, Target};
 
 impl Lowering<'_> {
@@ -24,7 +25,7 @@ impl Lowering<'_> {
         let message = format!(
             "its retries stay at the target first chosen: it has {counts}, from which the other target's answers would hide failures"
         );
-        self.lint(resource, message);
+        self.lint(Code::RetriesStay, resource, message);
         false
     }
 
@@ -37,10 +38,11 @@ impl Lowering<'_> {
                 "its requests are retried {others} times instead of {}: once at each other target",
                 retry.max_retries
             );
-            self.lint(resource, message);
+            self.lint(Code::FewerRetries, resource, message);
         }
         if retry.hedged {
             self.lint(
+                Code::OverlapStays,
                 resource,
                 "its attempts that overlap stay at one target: Envoy chooses another only after a failure",
             );

@@ -22,9 +22,9 @@ impl Lowering<'_> {
         let Some(rollback) = canary.rollback.clone().filter(|rollback| rollback.across_proxies) else {
             return;
         };
-        let known = self.mesh.rollbacks.get(policy);
+        let known = self.mesh.rollbacks(policy);
         let generation = known.map_or(0, |known| known.generation);
-        let key = key(&self.mesh.name, policy, generation, &config.labels, &rollback);
+        let key = key(self.mesh.name(), policy, generation, &config.labels, &rollback);
         let verdict = known.and_then(|known| known.verdicts.get(&key));
         canary.overall = Some(OverallConfig {
             key: key.clone(),
@@ -53,7 +53,7 @@ impl Lowering<'_> {
             ProxyKind::VirtualGateway => "virtualGateway",
             ProxyKind::VirtualNode => "virtualNode",
         };
-        let (mesh, name) = (component(&self.mesh.name), component(self.name));
+        let (mesh, name) = (component(self.mesh.name()), component(self.name));
         Some(format!("{cluster}/v1/reports/canary/mesh/{mesh}/{kind}/{name}"))
     }
 }

@@ -8,6 +8,7 @@ use ferromesh_policy::{mesh, observability, retry};
 use super::settings::Settings;
 use super::Lowering;
 use crate::cluster::ClusterId;
+use crate::lint::Code;
 use crate::route::{Label, Policy, Retry, Target};
 use crate::Reporter;
 
@@ -169,7 +170,11 @@ impl Lowering<'_> {
             if canary.ramp.is_some() || canary.rollback.is_some() {
                 canary.ramp = None;
                 canary.rollback = None;
-                self.lint(resource, format!("it has no ramp and no rollback: {problem}"));
+                self.lint(
+                    Code::NoRamp,
+                    resource,
+                    format!("it has no ramp and no rollback: {problem}"),
+                );
                 compiled = compile(&config);
             }
         }
@@ -181,11 +186,11 @@ impl Lowering<'_> {
             })),
             Err(problem) if protects(&config) => {
                 let message = format!("the filter refuses its policy, which protects: answered with 503: {problem}");
-                self.lint(resource, message);
+                self.lint(Code::Refused, resource, message);
                 Err(Refused)
             }
             Err(problem) => {
-                self.lint(resource, format!("the filter is off on it: {problem}"));
+                self.lint(Code::FilterOff, resource, format!("the filter is off on it: {problem}"));
                 Ok(None)
             }
         }
@@ -201,7 +206,7 @@ impl Lowering<'_> {
         PluginConfig {
             flush_millis: u64::try_from(self.options.flush_interval.as_millis()).unwrap_or(u64::MAX),
             reports: self.reports().filter(|_| reporter != mesh::Reporter::Destination),
-            ..PluginConfig::new(&self.mesh.name, self.name, reporter)
+            ..PluginConfig::new(self.mesh.name(), self.name, reporter)
         }
     }
 }

@@ -14,6 +14,7 @@ use super::retry::{self, Regardless};
 use super::upstream::Wanted;
 use super::{conditions, count, Lowering};
 use crate::guard::Guards;
+use crate::lint::Code;
 use crate::matcher::{Match, PathMatch};
 use crate::options::DefaultRetry;
 use crate::route::{Action, Forward, Label, Retry, Route, Target};
@@ -40,15 +41,13 @@ impl Lowering<'_> {
     pub fn service_ports(&self, service: &str) -> Vec<PortMapping> {
         let provider = self
             .mesh
-            .virtual_services
-            .get(service)
+            .virtual_service(service)
             .and_then(|spec| spec.provider.as_ref());
         match provider {
             None => Vec::new(),
             Some(VirtualServiceProvider::VirtualRouter(provider)) => self
                 .mesh
-                .virtual_routers
-                .get(&provider.virtual_router_name)
+                .virtual_router(&provider.virtual_router_name)
                 .map(|router| {
                     router
                         .spec
@@ -60,8 +59,7 @@ impl Lowering<'_> {
                 .unwrap_or_default(),
             Some(VirtualServiceProvider::VirtualNode(provider)) => self
                 .mesh
-                .virtual_nodes
-                .get(&provider.virtual_node_name)
+                .virtual_node(&provider.virtual_node_name)
                 .map(|node| node.listeners.iter().map(|listener| listener.port_mapping).collect())
                 .unwrap_or_default(),
         }
@@ -69,10 +67,9 @@ impl Lowering<'_> {
 
     /// A virtual service's routes on one of its ports, in the order in which they are tried.
     pub fn service_routes(&mut self, service: &str, dialled: PortMapping) -> Vec<Route> {
-        let mesh = self.mesh;
-        let provider = mesh
-            .virtual_services
-            .get(service)
+        let provider = self
+            .mesh
+            .virtual_service(service)
             .and_then(|spec| spec.provider.as_ref());
         match provider {
             None => Vec::new(),
@@ -81,7 +78,7 @@ impl Lowering<'_> {
             }
             Some(VirtualServiceProvider::VirtualRouter(provider)) => {
                 let name = provider.virtual_router_name.as_str();
-                match mesh.virtual_routers.get(name) {
+                match self.mesh.virtual_router(name) {
                     Some(router) => self.router_routes(service, name, &router.routes, dialled),
                     None => Vec::new(),
                 }
@@ -134,7 +131,7 @@ impl Lowering<'_> {
                     let rank = Rank::new(route.spec.priority, &planned.matcher, route.created_at, &route.name);
                     ranked.push((rank, planned));
                 }
-                Err(problem) => self.lint(resource, format!("it is left out: {problem}")),
+                Err(problem) => self.lint(Code::RouteLeftOut, resource, format!("it is left out: {problem}")),
             }
         }
         ranked.sort_by(|(a, _), (b, _)| a.compare(b));
@@ -174,6 +171,7 @@ impl Lowering<'_> {
             )
         } else {
             self.lint(
+                Code::RouteNotForHttp,
                 resource,
                 format!("it is left out on port {}: it is not for HTTP", dialled.port),
             );
@@ -184,6 +182,7 @@ impl Lowering<'_> {
         }
         if protocol != dialled.protocol {
             self.lint(
+                Code::RouteProtocol,
                 resource.clone(),
                 format!(
                     "it is for {}, the router's listener on port {} is for {}",
@@ -257,6 +256,7 @@ impl Lowering<'_> {
             .collect();
         if targets.iter().all(|target| target.weight == 0) {
             self.lint(
+                Code::NoWeight,
                 &planned.resource,
                 "the sum of its weights is 0: its requests are answered with 503",
             );
@@ -281,6 +281,7 @@ impl Lowering<'_> {
             .is_some_and(|retry| retry.hedged && retry.per_try_timeout.is_none())
         {
             self.lint(
+                Code::HedgingWithoutTime,
                 &planned.resource,
                 "its hedging has no effect: it has no time for one attempt (perRetryTimeout)",
             );

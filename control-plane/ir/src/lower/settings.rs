@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ferromesh_model::policy::{
     AlongPath, BudgetMode, CanarySettings, ExtAuthz, Forwarded, Jwt, Mirror, NonIdempotent, ObservabilitySettings, Off,
-    Policy, PolicyTarget, RateLimit, RetrySettings,
+    Policy, RateLimit, RetrySettings,
 };
 use ferromesh_policy::{breaker, fault, headers};
 
@@ -215,49 +215,33 @@ impl<'a> Lowering<'a> {
     /// or gateway that sends, then the gateway route, then virtual service, then route. Without a service: what holds for
     /// all of the proxy.
     pub fn settings(&self, service: Option<&str>, route: Option<(&str, &str)>) -> Settings<'a> {
-        self.merged(|policy| match &policy.target {
-            PolicyTarget::Mesh {} => Some(0),
-            PolicyTarget::VirtualNode(node) => (self.kind == ProxyKind::VirtualNode && node == self.name).then_some(1),
-            PolicyTarget::VirtualGateway(gateway) => {
-                (self.kind == ProxyKind::VirtualGateway && gateway == self.name).then_some(1)
-            }
-            PolicyTarget::GatewayRoute { gateway, name } => {
-                let is_it = self.gateway_route.as_ref() == Some(name);
-                (self.kind == ProxyKind::VirtualGateway && gateway == self.name && is_it).then_some(2)
-            }
-            PolicyTarget::VirtualService(name) => (Some(name.as_str()) == service).then_some(3),
-            PolicyTarget::Route { router, name } => (route == Some((router.as_str(), name.as_str()))).then_some(4),
-            PolicyTarget::VirtualNodeIngress(_) => None,
-        })
+        let mesh = &self.mesh;
+        let gateway_route = self
+            .gateway_route
+            .as_ref()
+            .filter(|_| self.kind == ProxyKind::VirtualGateway);
+        let from_wide_to_narrow: [&'a [&'a Policy]; 5] = [
+            mesh.mesh_policies(),
+            mesh.policies_of(self.kind, self.name),
+            gateway_route.map_or(&[], |name| mesh.policies_of_gateway_route(self.name, name)),
+            service.map_or(&[], |service| mesh.policies_of_service(service)),
+            route.map_or(&[], |(router, name)| mesh.policies_of_route(router, name)),
+        ];
+        let mut settings = Settings::default();
+        for policy in from_wide_to_narrow.into_iter().flatten() {
+            settings.apply(policy);
+        }
+        settings
     }
 
     /// What holds where requests arrive at this virtual node. What a policy for the whole mesh does to requests it does once,
     /// where they are sent; only its observability holds here too.
     pub fn arrival_settings(&self) -> Settings<'a> {
         let mut settings = Settings::default();
-        for policy in &self.mesh.policies {
-            if policy.target == (PolicyTarget::Mesh {}) {
-                settings.observe(policy);
-            }
+        for policy in self.mesh.mesh_policies() {
+            settings.observe(policy);
         }
-        for policy in &self.mesh.policies {
-            if matches!(&policy.target, PolicyTarget::VirtualNodeIngress(node) if node == self.name) {
-                settings.apply(policy);
-            }
-        }
-        settings
-    }
-
-    fn merged(&self, breadth: impl Fn(&Policy) -> Option<u8>) -> Settings<'a> {
-        let mut applying: Vec<(u8, &'a Policy)> = self
-            .mesh
-            .policies
-            .iter()
-            .filter_map(|policy| Some((breadth(policy)?, policy)))
-            .collect();
-        applying.sort_by(|(a, left), (b, right)| a.cmp(b).then_with(|| left.name.cmp(&right.name)));
-        let mut settings = Settings::default();
-        for (_, policy) in applying {
+        for policy in self.mesh.policies_of_ingress(self.name) {
             settings.apply(policy);
         }
         settings

@@ -7,6 +7,7 @@ use ferromesh_model::resource::{PortMapping, TcpTimeout, VirtualServiceProvider,
 use super::upstream::Wanted;
 use super::{count, Lowering};
 use crate::cluster::ClusterId;
+use crate::lint::Code;
 
 /// Where the bytes of one port go.
 pub struct TcpTargets {
@@ -19,8 +20,7 @@ pub struct TcpTargets {
 impl Lowering<'_> {
     /// Where connections to a virtual service's TCP port go; `None` if nowhere.
     pub fn tcp_targets(&mut self, service: &str, dialled: PortMapping) -> Option<TcpTargets> {
-        let mesh = self.mesh;
-        match mesh.virtual_services.get(service)?.provider.as_ref()? {
+        match self.mesh.virtual_service(service)?.provider.as_ref()? {
             VirtualServiceProvider::VirtualNode(provider) => {
                 let target = WeightedTarget {
                     port: Some(dialled.port),
@@ -31,7 +31,7 @@ impl Lowering<'_> {
             }
             VirtualServiceProvider::VirtualRouter(provider) => {
                 let name = &provider.virtual_router_name;
-                let router = mesh.virtual_routers.get(name)?;
+                let router = self.mesh.virtual_router(name)?;
                 // Bytes carry nothing to match on: the first route by priority, age and name takes them all.
                 let mut routes: Vec<_> = router
                     .routes
@@ -51,6 +51,7 @@ impl Lowering<'_> {
                 let (first, tcp) = routes.first()?;
                 for (other, _) in routes.iter().skip(1) {
                     self.lint(
+                        Code::RouteNeverTaken,
                         format!("virtualRouter/{name}/route/{}", other.name),
                         format!("route {} takes every connection on port {}", first.name, dialled.port),
                     );

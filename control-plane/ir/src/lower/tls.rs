@@ -12,14 +12,11 @@ use ferromesh_model::resource::{
     TlsValidationContextTrust, VirtualNodeSpec,
 };
 
+use super::view::switched_on;
 use super::Lowering;
+use crate::lint::Code;
 use crate::tls::{Accepts, Client, Identity, KeyPair, Server, Trust, Validation, OWN_AUTHORITY, OWN_IDENTITY};
 use crate::ProxyKind;
-
-/// TLS settings, unless the mode switches them off.
-fn switched_on(tls: Option<&ListenerTls>) -> Option<&ListenerTls> {
-    tls.filter(|tls| tls.mode != ListenerTlsMode::Disabled)
-}
 
 impl Lowering<'_> {
     /// What the clients of a listener may speak.
@@ -33,6 +30,7 @@ impl Lowering<'_> {
         }
         if protocol == PortProtocol::Tcp {
             self.lint(
+                Code::ServerSpeaksFirst,
                 resource,
                 format!(
                     "port {port} waits for the client's first bytes to tell TLS from plain text: a protocol in which the \
@@ -57,8 +55,10 @@ impl Lowering<'_> {
             ListenerTlsCertificate::Sds(sds) => self.secret_identity(&sds.secret_name),
             ListenerTlsCertificate::Acm(acm) => {
                 let arn = &acm.certificate_arn;
+                self.mesh.note_certificate(arn);
                 if !self.options.imported.certificates.contains(arn) {
                     self.lint(
+                        Code::NotImported,
                         resource,
                         format!("certificate {arn} is not imported: serving one issued by the built-in CA"),
                     );
@@ -97,6 +97,7 @@ impl Lowering<'_> {
             (server, Some(policy)) => {
                 if server.is_none() {
                     self.lint(
+                        Code::TlsMissing,
                         resource,
                         format!(
                             "calls to it must use TLS, which its listener on port {} does not: they fail",
@@ -114,6 +115,7 @@ impl Lowering<'_> {
             (Some(server), None) => match &server.certificate {
                 ListenerTlsCertificate::File(_) | ListenerTlsCertificate::Sds(_) => {
                     self.lint(
+                        Code::CertificateUnchecked,
                         resource,
                         format!(
                             "its certificate on port {} is not checked by callers without a client policy",
@@ -124,6 +126,7 @@ impl Lowering<'_> {
                 }
                 ListenerTlsCertificate::Acm(acm) => {
                     let arn = &acm.certificate_arn;
+                    self.mesh.note_certificate(arn);
                     let trust = if self.options.imported.authorities.contains(arn) {
                         // What was issued before the import is still believed: not all nodes show the new one at once.
                         Trust::Imported {
@@ -167,6 +170,9 @@ impl Lowering<'_> {
     /// The authorities of some ARNs. One for which nothing was imported stands for the built-in authority, which issues every
     /// certificate that was not imported.
     fn named_authorities(&self, arns: &[String]) -> Trust {
+        for arn in arns {
+            self.mesh.note_certificate(arn);
+        }
         let imported = &self.options.imported.authorities;
         let authorities: BTreeSet<String> = arns.iter().filter(|arn| imported.contains(*arn)).cloned().collect();
         if authorities.is_empty() {
@@ -184,14 +190,14 @@ impl Lowering<'_> {
             return Identity::Local(secret.to_owned());
         }
         let host = match self.kind {
-            ProxyKind::VirtualNode => self.mesh.virtual_nodes.get(self.name).and_then(host),
+            ProxyKind::VirtualNode => self.mesh.virtual_node(self.name).and_then(host),
             ProxyKind::VirtualGateway => Some(self.name.to_owned()),
         };
         let names = host.map(|host| host.to_ascii_lowercase()).into_iter();
         Identity::Served {
             arn: format!(
                 "{OWN_IDENTITY}/mesh/{}/{}/{}",
-                self.mesh.name,
+                self.mesh.name(),
                 word(self.kind),
                 self.name
             ),
@@ -207,38 +213,26 @@ impl Lowering<'_> {
                     .bytes()
                     .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
         };
-        let (domain, mesh) = (&self.options.trust_domain, &self.mesh.name);
+        let (domain, mesh) = (&self.options.trust_domain, self.mesh.name());
         (is_segment(mesh) && is_segment(name)).then(|| format!("spiffe://{domain}/mesh/{mesh}/{}/{name}", word(kind)))
     }
 
     /// What a certificate must be good for: every host in the mesh whose listener shows it, and the names of gateways that
     /// do; if it is only one, its SPIFFE identity too, of which a certificate has one at most.
     fn names(&self, arn: &str) -> BTreeSet<String> {
-        let shows = |tls: Option<&ListenerTls>| {
-            switched_on(tls).is_some_and(
-                |tls| matches!(&tls.certificate, ListenerTlsCertificate::Acm(acm) if acm.certificate_arn == arn),
-            )
+        let Some(showing) = self.mesh.showing(arn) else {
+            return BTreeSet::new();
         };
-        let nodes = self.mesh.virtual_nodes.iter();
-        let nodes: Vec<_> = nodes
-            .filter(|(_, node)| node.listeners.iter().any(|listener| shows(listener.tls.as_ref())))
-            .collect();
-        let gateways = self.mesh.virtual_gateways.iter();
-        let gateways: Vec<&String> = gateways
-            .filter(|(_, gateway)| {
-                let mut listeners = gateway.spec.listeners.iter();
-                listeners.any(|listener| shows(listener.tls.as_ref()))
-            })
-            .map(|(name, _)| name)
-            .collect();
-        let identity = match (&nodes[..], &gateways[..]) {
-            ([(name, _)], []) => self.spiffe(ProxyKind::VirtualNode, name),
-            ([], [name]) => self.spiffe(ProxyKind::VirtualGateway, name),
+        let mut nodes = showing.nodes.keys();
+        let identity = match (nodes.next(), nodes.next(), &showing.gateways[..]) {
+            (Some(name), None, []) => self.spiffe(ProxyKind::VirtualNode, name),
+            (None, _, [name]) => self.spiffe(ProxyKind::VirtualGateway, name),
             _ => None,
         };
-        let hosts = nodes.iter().filter_map(|(_, node)| host(node));
+        let hosts = showing.nodes.values().filter_map(|node| host(node));
+        let gateways = showing.gateways.iter().map(|name| (*name).to_owned());
         hosts
-            .chain(gateways.into_iter().cloned())
+            .chain(gateways)
             .map(|name| name.to_ascii_lowercase())
             .chain(identity)
             .collect()

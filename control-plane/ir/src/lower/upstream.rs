@@ -12,6 +12,7 @@ use super::{address_family, count, health, millis, port, registered_family, Lowe
 use crate::cluster::{
     Cluster, ClusterId, Discovery, DnsAnswer, HealthCheck, Limits, OutlierDetection, Probe, UpstreamProtocol,
 };
+use crate::lint::Code;
 use crate::registry::Query;
 
 /// Time allowed for a connection to another node.
@@ -32,8 +33,9 @@ impl Lowering<'_> {
     /// The cluster for a target. A target that cannot be found gets one without tasks, which answers 503: its share of the
     /// traffic fails visibly, the other targets' shares do not change.
     pub fn target(&mut self, node: &str, wanted: Wanted, resource: &str) -> ClusterId {
-        let Some(spec) = self.mesh.virtual_nodes.get(node) else {
+        let Some(spec) = self.mesh.virtual_node(node) else {
             self.lint(
+                Code::TargetMissing,
                 resource,
                 format!("target virtual node {node} does not exist: its share is answered with 503"),
             );
@@ -47,6 +49,7 @@ impl Lowering<'_> {
             }
             Err(problem) => {
                 self.lint(
+                    Code::TargetWithoutListener,
                     resource,
                     format!("target virtual node {node} {problem}: its share is answered with 503"),
                 );
@@ -59,6 +62,7 @@ impl Lowering<'_> {
         let (have, want) = (listener.port_mapping.protocol, wanted.dialled.protocol);
         if have != want {
             self.lint(
+                Code::TargetProtocol,
                 resource,
                 format!(
                     "target virtual node {node} speaks {} on port {}, the route is for {}",
@@ -101,6 +105,7 @@ impl Lowering<'_> {
             match health::problem(&check, cluster.protocol) {
                 None => cluster.health_check = Some(check),
                 Some(problem) => self.lint(
+                    Code::HealthCheckLeftOut,
                     format!("virtualNode/{node}"),
                     format!("the health check of port {} is left out: {problem}", mapping.port),
                 ),
@@ -122,6 +127,7 @@ impl Lowering<'_> {
                 known.tls = None;
                 known.health_check = None;
                 self.lint(
+                    Code::TlsPolicies,
                     format!("virtualNode/{node}"),
                     format!(
                         "backends of {} have different TLS policies for port {}: calls to it are answered with 503",
@@ -144,7 +150,7 @@ impl Lowering<'_> {
                     "host name {:?} cannot be looked up: calls to it are answered with 503",
                     dns.hostname
                 );
-                self.lint(resource, message);
+                self.lint(Code::HostName, resource, message);
                 Discovery::Nowhere
             }
             Some(ServiceDiscovery::Dns(dns)) => Discovery::Dns {
@@ -159,6 +165,7 @@ impl Lowering<'_> {
             Some(ServiceDiscovery::AwsCloudMap(map)) => Discovery::Registry(self.query(map, listener)),
             None => {
                 self.lint(
+                    Code::NoDiscovery,
                     resource,
                     "it has no service discovery: calls to it are answered with 503",
                 );

@@ -182,7 +182,7 @@ mod tests {
                 "outcome": {"type": "respond", "status": 404, "because": "so"},
             },
             "arrivals": [],
-            "lints": ["virtualRouter/r/route/t: it is left out"],
+            "lints": ["FM113 virtualRouter/r/route/t: it is left out"],
         });
         let expected = r#"GET http://a.local:8080/x   from virtualNode/front
 => by route r, 100 % to virtualNode/blue, http 8080
@@ -198,7 +198,7 @@ virtualNode/front (egress, port 15001)
     answered with 404: so
 
 LINTS of the proxies on the way
-  virtualRouter/r/route/t: it is left out
+  FM113 virtualRouter/r/route/t: it is left out
 "#;
         assert_eq!(text(&explanation), expected);
     }

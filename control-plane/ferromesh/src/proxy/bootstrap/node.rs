@@ -4,10 +4,16 @@ use serde_json::{json, Map, Value};
 
 use crate::proxy::settings::{Platform, Settings};
 
+/// Member of `ferromesh` in the metadata: whether there is an SDS server beside the proxy.
+pub(crate) const HAS_SECRET_SERVER: &str = "hasSecretServer";
+
 /// The node. `runtime` is told in the metadata too, as the agent did.
 pub(super) fn node(settings: &Settings, runtime: &Value) -> Value {
     let mut metadata = json!({
-        "ferromesh": { "version": env!("CARGO_PKG_VERSION") },
+        "ferromesh": {
+            "version": env!("CARGO_PKG_VERSION"),
+            (HAS_SECRET_SERVER): settings.bootstrap.sds_socket.is_some(),
+        },
         "aws.appmesh.static_runtime": runtime,
     });
     if settings.stats.metrics_extension {

@@ -8,6 +8,7 @@ use ferromesh_model::resource::{
 
 use crate::cluster::{ClusterId, Discovery, UpstreamProtocol};
 use crate::guard::Guards;
+use crate::lint::Code;
 use crate::listener::{AccessLog, Chain, Direction, Listener, Network, Tcp, EGRESS_PORT};
 use crate::lower::{gateway, port, Lowering};
 use crate::matcher::{Match, PathMatch};
@@ -28,7 +29,7 @@ impl Lowering<'_> {
     ) -> Option<Listener> {
         let allow_all = self
             .mesh
-            .spec
+            .spec()
             .egress_filter
             .is_some_and(|filter| filter.r#type == EgressFilterType::AllowAll);
         let mut ports: BTreeMap<u16, EgressPort> = BTreeMap::new();
@@ -124,6 +125,7 @@ impl Lowering<'_> {
         let mappings = self.service_ports(service);
         if mappings.is_empty() {
             self.lint(
+                Code::BackendUnreachable,
                 &resource,
                 format!("backend {service} has no provider with listeners: it cannot be called"),
             );
@@ -142,6 +144,7 @@ impl Lowering<'_> {
         let resource = format!("virtualNode/{}", self.name);
         if ports.contains_key(&number) {
             self.lint(
+                Code::BackendPortTaken,
                 resource,
                 format!("backend {service} cannot be called on port {number}: another backend has it, and bytes name no service"),
             );
@@ -161,6 +164,7 @@ impl Lowering<'_> {
                 );
             }
             None => self.lint(
+                Code::BackendWithoutRoute,
                 resource,
                 format!("backend {service} has no route on port {number}: it cannot be called"),
             ),
@@ -177,6 +181,7 @@ impl Lowering<'_> {
         let resource = format!("virtualNode/{}", self.name);
         if !gateway::is_host(service) {
             self.lint(
+                Code::BackendNameNotHost,
                 resource,
                 format!("backend {service:?} cannot be called: its name cannot be a host"),
             );
@@ -188,6 +193,7 @@ impl Lowering<'_> {
         });
         let EgressPort::Http { hosts, .. } = egress_port else {
             self.lint(
+                Code::BackendPortTaken,
                 resource,
                 format!("backend {service} cannot be called on port {number}: a tcp backend has it"),
             );
@@ -202,6 +208,7 @@ impl Lowering<'_> {
             .collect();
         if domains.is_empty() {
             self.lint(
+                Code::BackendNameTaken,
                 resource,
                 format!("backend {service} cannot be called on port {number}: another backend has its name"),
             );

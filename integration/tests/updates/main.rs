@@ -1,5 +1,8 @@
 //! Configuration changes under load: nothing fails, and each is in effect soon.
 
+mod listeners;
+mod modules;
+
 use std::time::Duration;
 
 use ferromesh_integration::{
