@@ -27,10 +27,20 @@ pub(crate) fn json(value: &Value) -> Response {
     bytes(StatusCode::OK, "application/json", value.to_string())
 }
 
+/// A JSON value with its version as an entity tag, for `If-Match`.
+pub(crate) fn tagged(value: &Value, version: u64) -> Response {
+    let mut response = json(value);
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
+}
+
 /// An error in App Mesh's form.
 pub(crate) fn error(error: &ApiError) -> Response {
-    let body = json!({ "message": error.message }).to_string();
-    let mut response = bytes(error.kind.status(), "application/json", body);
+    let mut body = error.details.clone().unwrap_or_default();
+    body.insert("message".to_owned(), json!(error.message));
+    let mut response = bytes(error.kind.status(), "application/json", Value::Object(body).to_string());
     response
         .headers_mut()
         .insert(ERROR_TYPE, HeaderValue::from_static(error.kind.name()));

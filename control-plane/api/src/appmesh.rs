@@ -1,11 +1,12 @@
 //! App Mesh's API: which operation a request means, and its answer.
 
+pub(crate) mod accounts;
 mod calls;
-mod changes;
+pub(crate) mod changes;
 mod input;
 mod listing;
-mod tags;
-mod tokens;
+pub(crate) mod tags;
+pub(crate) mod tokens;
 mod wire;
 
 use ferromesh_model::resource::{Key, Kind};
@@ -17,7 +18,7 @@ pub(crate) use calls::{find, is_app_mesh, Call, Found, Verb};
 pub(crate) use listing::{read_token, write_token};
 
 use crate::request::Request;
-use crate::{ApiConfig, ApiError, Clock, ErrorKind};
+use crate::{ApiConfig, ApiError, ApiState, Caller, Clock};
 use input::Input;
 
 /// What answering needs.
@@ -25,37 +26,53 @@ pub(crate) struct Scene<'a> {
     pub(crate) store: &'a dyn Store,
     pub(crate) config: &'a ApiConfig,
     pub(crate) clock: &'a dyn Clock,
+    /// Who asks.
+    pub(crate) caller: &'a Caller,
+    /// Account whose meshes `store` shows.
+    pub(crate) owner: &'a str,
+    /// The store of all accounts.
+    pub(crate) whole: &'a dyn Store,
+}
+
+impl<'a> Scene<'a> {
+    /// The scene of a request, with the meshes of the server's own account; [`accounts::of_owner`] shows others.
+    pub(crate) fn new(state: &'a ApiState, caller: &'a Caller) -> Self {
+        Self {
+            store: state.store.as_ref(),
+            config: &state.config,
+            clock: state.clock.as_ref(),
+            caller,
+            owner: &state.config.account,
+            whole: state.store.as_ref(),
+        }
+    }
 }
 
 /// The answer to one request.
 pub(crate) fn answer(scene: &Scene<'_>, found: &Found, request: &Request) -> Result<Value, ApiError> {
     let input = Input::read(found, request)?;
-    owner_is_us(scene, &input)?;
-    match (found.call.verb, found.call.kind) {
-        (Verb::Create, Some(kind)) => changes::create(scene, found.call, kind, &input),
-        (Verb::Update, Some(kind)) => changes::update(scene, found.call, kind, &input),
-        (Verb::Delete, Some(kind)) => changes::delete(scene, kind, &input),
-        (Verb::Describe, Some(kind)) => describe(scene, &input.key(kind)),
-        (Verb::List, Some(kind)) => listing::list(scene, found.call, kind, &input),
-        (Verb::Tag, _) => tags::tag(scene, &input),
-        (Verb::Untag, _) => tags::untag(scene, &input),
-        (Verb::ListTags, _) => tags::list(scene, &input),
-        (_, None) => Err(ApiError::internal(&format!(
-            "operation {} has no kind",
-            found.call.operation.name
-        ))),
-    }
+    let owner = accounts::owner(scene, found.call, &input)?;
+    accounts::of_owner(scene, &owner, |scene| {
+        accounts::enter(scene, found.call, &input)?;
+        act(scene, found.call, &input)
+    })
 }
 
-/// A mesh of another account would be one that is shared with us, and none is.
-fn owner_is_us(scene: &Scene<'_>, input: &Input) -> Result<(), ApiError> {
-    let account = &scene.config.account;
-    match input.query("meshOwner") {
-        Some(owner) if owner != account => Err(ApiError::new(
-            ErrorKind::Forbidden,
-            format!("meshOwner: must be {account}, the account of this control plane, is {owner}"),
-        )),
-        _ => Ok(()),
+fn act(scene: &Scene<'_>, call: &Call, input: &Input) -> Result<Value, ApiError> {
+    match (call.verb, call.kind) {
+        (Verb::Create, Some(kind)) => changes::create(scene, call, kind, input),
+        (Verb::Update, Some(kind)) => changes::update(scene, call, kind, input),
+        (Verb::Delete, Some(kind)) => changes::delete(scene, call, kind, input),
+        (Verb::Describe, Some(kind)) => describe(scene, &input.key(kind)),
+        (Verb::List, Some(Kind::Mesh)) => listing::meshes(scene, input),
+        (Verb::List, Some(kind)) => listing::list(scene, kind, input),
+        (Verb::Tag, _) => tags::tag(scene, input),
+        (Verb::Untag, _) => tags::untag(scene, input),
+        (Verb::ListTags, _) => tags::list(scene, input),
+        (_, None) => Err(ApiError::internal(&format!(
+            "operation {} has no kind",
+            call.operation.name
+        ))),
     }
 }
 
@@ -69,13 +86,13 @@ fn describe(scene: &Scene<'_>, key: &Key) -> Result<Value, ApiError> {
 /// Says what is missing: the resource, or already something above it.
 fn absent(scene: &Scene<'_>, key: &Key) -> Result<ApiError, ApiError> {
     above(scene, key)?;
-    Ok(validate::not_found(&scene.config.account, key).into())
+    Ok(validate::not_found(scene.owner, key).into())
 }
 
 /// Refuses a resource whose mesh, router or gateway does not exist.
 fn above(scene: &Scene<'_>, key: &Key) -> Result<(), ApiError> {
     let view = crate::view::View::new(scene.store);
-    validate::parents(&view, &scene.config.account, key)?;
+    validate::parents(&view, scene.owner, key)?;
     Ok(())
 }
 

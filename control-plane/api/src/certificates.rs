@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use ferromesh_store::Store;
 use serde_json::Value;
 
 use crate::{ApiError, ErrorKind};
@@ -50,11 +51,23 @@ pub trait Certificates: Send + Sync {
     /// It cannot be used, each reason with its member; nothing was stored.
     fn put(&self, arn: &str, import: &Import) -> Result<Value, ApiError>;
 
+    /// As [`Certificates::put`], by a store that writes more with each change, such as the record of who made it.
+    ///
+    /// # Errors
+    /// As there.
+    fn put_in(&self, store: &dyn Store, arn: &str, import: &Import) -> Result<Value, ApiError>;
+
     /// Forgets what was imported; `None` if nothing was.
     ///
     /// # Errors
     /// The store failed.
     fn delete(&self, arn: &str) -> Result<Option<Value>, ApiError>;
+
+    /// As [`Certificates::delete`], by a store that writes more with each change.
+    ///
+    /// # Errors
+    /// As there.
+    fn delete_in(&self, store: &dyn Store, arn: &str) -> Result<Option<Value>, ApiError>;
 
     /// Issues the certificate of an ARN anew; `None` if there is none that was issued here.
     ///
@@ -81,7 +94,15 @@ impl Certificates for NoCertificates {
         Err(ApiError::new(ErrorKind::ServiceUnavailable, why))
     }
 
+    fn put_in(&self, _: &dyn Store, arn: &str, import: &Import) -> Result<Value, ApiError> {
+        self.put(arn, import)
+    }
+
     fn delete(&self, _: &str) -> Result<Option<Value>, ApiError> {
+        Ok(None)
+    }
+
+    fn delete_in(&self, _: &dyn Store, _: &str) -> Result<Option<Value>, ApiError> {
         Ok(None)
     }
 

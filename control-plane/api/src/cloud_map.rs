@@ -26,7 +26,7 @@ use crate::{answer, ApiError};
 const TARGET: &str = "x-amz-target";
 /// What stands before the operation's name.
 const PREFIX: &str = "Route53AutoNaming_v20170314.";
-const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
+pub(crate) const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 
 type Answer = fn(&Scene<'_>, &Bytes) -> Result<Value, Refused>;
 
@@ -89,6 +89,11 @@ const CALLS: [Call; 30] = [
     change("UpdateServiceAttributes", services::update_attributes),
 ];
 
+/// What the header may say.
+pub(crate) fn targets() -> impl Iterator<Item = String> {
+    CALLS.iter().map(|call| format!("{PREFIX}{}", call.name))
+}
+
 /// The operation that a request means; `None` when it is not for Cloud Map.
 pub(crate) fn find(request: &Request) -> Option<Result<&'static Call, Refused>> {
     if request.method != Method::POST || !matches!(request.path.as_str(), "/" | "") {
@@ -118,6 +123,15 @@ pub(crate) fn refuse(refused: &Refused) -> Response {
     body.extend(members.map(|(member, value)| ((*member).to_owned(), json!(value))));
     let mut response = answer::bytes(refused.why.status(), CONTENT_TYPE, Value::Object(body).to_string());
     let name = HeaderValue::from_static(refused.why.name());
+    response.headers_mut().insert("x-amzn-errortype", name);
+    response
+}
+
+/// A caller who is not let in, in Cloud Map's form.
+pub(crate) fn deny(error: &ApiError) -> Response {
+    let body = json!({ "__type": error.kind.name(), "message": error.message });
+    let mut response = answer::bytes(error.kind.status(), CONTENT_TYPE, body.to_string());
+    let name = HeaderValue::from_static(error.kind.name());
     response.headers_mut().insert("x-amzn-errortype", name);
     response
 }

@@ -24,37 +24,56 @@
 //!
 //! # Signatures, accounts, regions
 //!
-//! Requests may carry an AWS Signature Version 4 `Authorization` header, as every AWS client sends one, or none; it is
-//! not verified. The server is meant for loopback only as long as that is so. ARNs have the account and region of
-//! [`ApiConfig`], not those of the client's credentials: a resource has one ARN whoever asks for it, and proxies are
-//! configured with it.
+//! Requests may carry an AWS Signature Version 4 `Authorization` header, as every AWS client sends one; it is verified
+//! once there is a key ([`Admission`]). The key's principal has an account, and what its callers make is that account's;
+//! without keys everybody acts for the account of [`ApiConfig`]. ARNs have the region of [`ApiConfig`], whatever region the
+//! client signs for: a resource has one ARN whoever asks for it, and proxies are configured with it.
 //!
 //! # Errors
 //!
 //! Every error, ours too, has App Mesh's form: the status, the header `x-amzn-errortype` with the error's name, and the
 //! body `{"message": "…"}`; Cloud Map's have Cloud Map's form, with the name in `__type` too. An error means that nothing was stored.
 
+mod access;
 mod answer;
 mod appmesh;
+mod audit;
+mod caller;
 mod certificates;
 mod cloud_map;
+mod difference;
 mod error;
 mod explanation;
+mod meaning;
 mod metrics;
+mod openapi;
 mod own;
 mod percent;
+mod preview;
 mod registry;
 mod request;
 mod rollback;
 mod routes;
+mod sigv4;
 mod state;
 mod view;
 
+pub use access::{
+    bind as bind_principal, create as create_key, delete as delete_key, list as list_keys, seal_anew as seal_keys_anew,
+    set_state as set_key_state, Admission, Binding, Channel, Created as CreatedKey, NewKey, Principal, Role, Seal,
+    State as KeyState, Subject, Unopened, WithoutKeys,
+};
+pub use audit::recorded_offline;
+pub use caller::{Caller, ANONYMOUS};
 pub use certificates::{Certificates, Import, NoCertificates};
+pub use difference::differences;
 pub use error::{ApiError, ErrorKind};
 pub use explanation::{Explainer, NoExplainer, Question};
+pub use openapi::document as openapi;
+pub use preview::{NoPreviewer, Previewer};
 pub use rollback::{CanaryCounts, CanaryReport, Comparisons, NoComparisons, ReportRefused, Reporter};
 pub use routes::routes;
 pub use state::{
-    ApiConfig, ApiState, Clock, InvalidApiConfig, MetricsSource, Module, Modules, NoProxies, ProxyStatus, SystemClock,
+    ApiConfig, ApiState, Audit, Clock, InvalidApiConfig, MetricsSource, Module, Modules, NoProxies, ProxyStatus,
+    SystemClock,
 };

@@ -76,15 +76,23 @@ impl Metrics {
 
 fn write_store(text: &mut String, store: &dyn Store) -> Result<(), StoreError> {
     use ferromesh_model::resource::Kind;
-    let (revision, listed) = store.snapshot(&[key::MESHES, key::RESOURCES, key::POLICIES])?;
+    let prefixes = [key::MESHES, key::RESOURCES, key::POLICIES, key::ACCOUNTS];
+    let (revision, listed) = store.snapshot(&prefixes)?;
     let mut counts: BTreeMap<&str, usize> = Kind::ALL.iter().map(|kind| (kind.wire_name(), 0)).collect();
     counts.insert("policy", 0);
     for stored in listed.iter().flatten() {
-        let mut components = stored.key.split('/');
+        // What other accounts have stands under `account/<id>/`.
+        let of_account = stored
+            .key
+            .strip_prefix(key::ACCOUNTS)
+            .and_then(|rest| rest.split_once('/'));
+        let inner = of_account.map_or(stored.key.as_str(), |(_, inner)| inner);
+        let mut components = inner.split('/');
         let kind = match components.next() {
             Some("mesh") => Some("mesh"),
             Some("policy") => Some("policy"),
-            _ => components.nth(1),
+            Some("resource") => components.nth(1),
+            _ => None,
         };
         if let Some(count) = kind.and_then(|kind| counts.get_mut(kind)) {
             *count += 1;

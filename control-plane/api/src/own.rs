@@ -1,19 +1,26 @@
 //! Our own API: policies, the registry of tasks, proxies, modules, health, metrics.
 
+mod access;
+mod audit;
+mod backup;
 mod certificates;
+pub(crate) mod changes;
 mod explain;
 mod modules;
 mod policies;
 mod registry;
 mod rollback;
+pub(crate) mod rules;
+pub(crate) mod shares;
 
 use ferromesh_model::policy::RampTurn;
-use ferromesh_store::Store;
+use ferromesh_store::{Availability, Store};
 use http::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{json, Value};
 use warp::reply::Response;
 
-use crate::appmesh::Scene;
+use crate::access::{Role, Subject};
+use crate::appmesh::{accounts, Scene};
 use crate::metrics::Metrics;
 use crate::request::Request;
 use crate::{answer, ApiError, ApiState};
@@ -27,13 +34,20 @@ pub(crate) enum Page {
     DeletePolicy,
     TurnRamp(RampTurn),
     Explain,
+    Changes,
+    Analyze,
     Registry(registry::Page),
     Rollback(rollback::Page),
     Certificates(certificates::Page),
+    Shares(shares::Page),
+    Access(access::Page),
+    Audit,
+    Backup,
     Proxies,
     Proxy,
     Modules,
     Module,
+    OpenApi,
     Live,
     Ready,
     Metrics,
@@ -53,15 +67,27 @@ impl Page {
             Self::Registry(page) => page.name(),
             Self::Rollback(page) => page.name(),
             Self::Certificates(page) => page.name(),
+            Self::Shares(page) => page.name(),
+            Self::Access(page) => page.name(),
+            Self::Audit => "ListAuditRecords",
+            Self::Backup => "GetBackup",
             Self::Explain => "Explain",
+            Self::Changes => "ApplyChanges",
+            Self::Analyze => "Analyze",
             Self::Proxies => "ListProxies",
             Self::Proxy => "GetProxy",
             Self::Modules => "ListModules",
             Self::Module => "GetModule",
+            Self::OpenApi => "GetOpenApi",
             Self::Live => "Live",
             Self::Ready => "Ready",
             Self::Metrics => "Metrics",
         }
+    }
+
+    /// Whether what it changes is not in the store, and so no transaction has a record of it.
+    pub(crate) fn is_outside_the_store(self) -> bool {
+        matches!(self, Self::Certificates(certificates::Page::Renew))
     }
 
     /// Whether it changes something.
@@ -70,7 +96,12 @@ impl Page {
             Self::Registry(page) => page.is_change(),
             Self::Rollback(page) => page.is_change(),
             Self::Certificates(page) => page.is_change(),
-            _ => matches!(self, Self::PutPolicy | Self::DeletePolicy | Self::TurnRamp(_)),
+            Self::Shares(page) => page.is_change(),
+            Self::Access(page) => page.is_change(),
+            _ => matches!(
+                self,
+                Self::PutPolicy | Self::DeletePolicy | Self::TurnRamp(_) | Self::Changes
+            ),
         }
     }
 }
@@ -90,6 +121,18 @@ pub(crate) fn find(method: &Method, segments: &[String]) -> Result<Page, Vec<&'s
         let pages = certificates::pages(rest);
         let page = pages.iter().find(|(name, _)| *name == method);
         let page = page.map(|(_, page)| Page::Certificates(*page));
+        return page.ok_or_else(|| pages.iter().map(|(name, _)| *name).collect());
+    }
+    if let ["v1", "shares", rest @ ..] = segments.as_slice() {
+        let pages = shares::pages(rest);
+        let page = pages.iter().find(|(name, _)| *name == method);
+        let page = page.map(|(_, page)| Page::Shares(*page));
+        return page.ok_or_else(|| pages.iter().map(|(name, _)| *name).collect());
+    }
+    let pages = access::pages(&segments);
+    if !pages.is_empty() {
+        let page = pages.iter().find(|(name, _)| *name == method);
+        let page = page.map(|(_, page)| Page::Access(*page));
         return page.ok_or_else(|| pages.iter().map(|(name, _)| *name).collect());
     }
     let pages = rollback::pages(&segments);
@@ -114,11 +157,16 @@ pub(crate) fn find(method: &Method, segments: &[String]) -> Result<Page, Vec<&'s
         ["v1", "policies", mesh, name, "ramp", "resume"] if !mesh.is_empty() && !name.is_empty() => {
             &[("POST", Page::TurnRamp(RampTurn::Resume))]
         }
+        ["v1", "changes"] => &[("POST", Page::Changes)],
+        ["v1", "analyze"] => &[("GET", Page::Analyze)],
+        ["v1", "audit"] => &[("GET", Page::Audit)],
         ["v1", "explain"] => &[("POST", Page::Explain)],
+        ["v1", "backup"] => &[("GET", Page::Backup)],
         ["v1", "proxies"] => &[("GET", Page::Proxies)],
         ["v1", "proxies", _, ..] => &[("GET", Page::Proxy)],
         ["v1", "modules"] => &[("GET", Page::Modules)],
         ["modules", _] => &[("GET", Page::Module)],
+        ["v1", "openapi.json"] => &[("GET", Page::OpenApi)],
         ["livez"] => &[("GET", Page::Live)],
         ["readyz"] => &[("GET", Page::Ready)],
         ["metrics"] => &[("GET", Page::Metrics)],
@@ -131,48 +179,82 @@ pub(crate) fn find(method: &Method, segments: &[String]) -> Result<Page, Vec<&'s
 /// The answer to one request.
 pub(crate) fn answer(
     state: &ApiState,
+    scene: &Scene<'_>,
+    metrics: &Metrics,
+    page: Page,
+    segments: &[String],
+    request: &Request,
+) -> Result<Response, ApiError> {
+    // Names of meshes are those of the caller's own.
+    accounts::of_owner(scene, &scene.caller.account, |scene| {
+        answer_in(scene, state, metrics, page, segments, request)
+    })
+}
+
+fn answer_in(
+    scene: &Scene<'_>,
+    state: &ApiState,
     metrics: &Metrics,
     page: Page,
     segments: &[String],
     request: &Request,
 ) -> Result<Response, ApiError> {
     let store = state.store.as_ref();
-    let scene = Scene {
-        store,
-        config: &state.config,
-        clock: state.clock.as_ref(),
-    };
     let segment = |index: usize| segments.get(index).map_or("", String::as_str);
     match page {
-        Page::Policies => policies::list(&scene, request).map(|list| answer::json(&list)),
-        Page::GetPolicy => policies::get(&scene, segment(2), segment(3)).map(|policy| answer::json(&policy)),
-        Page::PutPolicy => policies::put(&scene, segment(2), segment(3), request).map(|policy| answer::json(&policy)),
-        Page::DeletePolicy => policies::delete(&scene, segment(2), segment(3)).map(|policy| answer::json(&policy)),
+        Page::Policies => policies::list(scene, request).map(|list| answer::json(&list)),
+        Page::GetPolicy => {
+            policies::get(scene, segment(2), segment(3)).map(|(policy, version)| answer::tagged(&policy, version))
+        }
+        Page::PutPolicy => policies::put(scene, segment(2), segment(3), request)
+            .map(|(policy, version)| answer::tagged(&policy, version)),
+        Page::DeletePolicy => {
+            policies::delete(scene, segment(2), segment(3), request).map(|policy| answer::json(&policy))
+        }
         Page::TurnRamp(turn) => {
-            policies::turn_ramp(&scene, segment(2), segment(3), turn).map(|policy| answer::json(&policy))
+            policies::turn_ramp(scene, segment(2), segment(3), turn).map(|policy| answer::json(&policy))
         }
         Page::Rollback(page) => {
             let comparisons = state.comparisons.as_ref();
-            rollback::answer(&scene, comparisons, page, segments, request).map(|value| answer::json(&value))
+            rollback::answer(scene, comparisons, page, segments, request).map(|value| answer::json(&value))
         }
         Page::Certificates(page) => {
             let certificates = state.certificates.as_ref();
-            certificates::answer(certificates, page, segments, request).map(|value| answer::json(&value))
+            certificates::answer(scene.store, certificates, page, segments, request).map(|value| answer::json(&value))
         }
-        Page::Registry(page) => registry::answer(&scene, page, segments, request).map(|value| answer::json(&value)),
+        Page::Shares(page) => shares::answer(scene, page, segment(2), segment(3)).map(|value| answer::json(&value)),
+        Page::Registry(page) => registry::answer(scene, page, segments, request).map(|value| answer::json(&value)),
+        Page::Changes => changes::post(scene, state, request).map(|answer| answer::json(&answer)),
+        Page::Analyze => changes::analyze(scene, state, request).map(|answer| answer::json(&answer)),
         Page::Explain => {
-            explain::answer(&scene, state.explainer.as_ref(), request).map(|explanation| answer::json(&explanation))
+            explain::answer(scene, state.explainer.as_ref(), request).map(|explanation| answer::json(&explanation))
         }
-        Page::Proxies => Ok(answer::json(&json!({ "proxies": state.proxies.list() }))),
+        Page::Access(page) => {
+            access::answer(scene, &state.admission, page, segments, request).map(|value| answer::json(&value))
+        }
+        Page::Audit => audit::list(scene, request).map(|list| answer::json(&list)),
+        // Of all accounts.
+        Page::Backup => backup::take(store).map(|backup| answer::json(&backup)),
+        Page::Proxies => {
+            let mut proxies = state.proxies.list();
+            proxies.retain(|proxy| scene.caller.may(Role::Reader, Subject::Proxy, mesh_of(proxy)));
+            Ok(answer::json(&json!({ "proxies": proxies })))
+        }
         Page::Proxy => {
             let id = segments.get(2..).unwrap_or_default().join("/");
-            match state.proxies.get(&id) {
+            // Asked by the mesh that it is in, too: the path could be read in another way than it was for the rule.
+            match state
+                .proxies
+                .get(&id)
+                .filter(|proxy| scene.caller.may(Role::Reader, Subject::Proxy, mesh_of(proxy)))
+            {
                 Some(proxy) => Ok(answer::json(&proxy)),
                 None => Err(ApiError::not_found(format!("proxy {id:?} is not known"))),
             }
         }
         Page::Modules => Ok(answer::json(&modules::list(&state.modules))),
         Page::Module => modules::get(&state.modules, segment(1), request),
+        Page::OpenApi => Ok(answer::json(&crate::openapi())),
         Page::Live => Ok(text(StatusCode::OK, "ok\n")),
         Page::Ready => Ok(ready(store)),
         Page::Metrics => {
@@ -186,10 +268,19 @@ pub(crate) fn answer(
     }
 }
 
+/// The mesh that a proxy is in.
+fn mesh_of(proxy: &Value) -> &str {
+    proxy.get("mesh").and_then(Value::as_str).unwrap_or_default()
+}
+
 /// Ready is who can read the store.
 fn ready(store: &dyn Store) -> Response {
     match store.revision() {
-        Ok(_) => text(StatusCode::OK, "ok\n"),
+        // Who can only read serves proxies too: it is ready, and says so.
+        Ok(_) => match store.availability() {
+            Availability::Full => text(StatusCode::OK, "ok\n"),
+            read_only => text(StatusCode::OK, &format!("ok\nstore: {read_only}\n")),
+        },
         Err(error) => text(
             StatusCode::SERVICE_UNAVAILABLE,
             &format!("store cannot be read: {error}\n"),

@@ -3,14 +3,37 @@
 use std::collections::BTreeMap;
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::{HeaderMap, Method};
+use http::{header, HeaderMap, Method};
 use serde_json::{Map, Value};
 
-use crate::{percent, ApiError};
+use crate::access::Channel;
+use crate::{percent, ApiError, ErrorKind};
 
 /// Bytes of a body over the limit that are read and thrown away, so that the client gets to see the answer instead of a
 /// connection that breaks while it is still sending.
 const DRAINED_BYTES: usize = 8 << 20;
+
+/// The version that a client expects a resource to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// Any: the resource exists.
+    Any,
+    /// This one.
+    Version(u64),
+}
+
+impl Expected {
+    /// Refuses a change of what has another version.
+    pub(crate) fn check(self, what: &str, version: u64) -> Result<(), ApiError> {
+        match self {
+            Self::Version(expected) if expected != version => Err(ApiError::new(
+                ErrorKind::Conflict,
+                format!("{what} has version {version}, the request is for version {expected}: read it again"),
+            )),
+            Self::Any | Self::Version(_) => Ok(()),
+        }
+    }
+}
 
 /// A request whose body is within the limit.
 #[derive(Debug)]
@@ -21,6 +44,9 @@ pub(crate) struct Request {
     pub(crate) query: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// Host and port that it was sent to, where no header has them.
+    pub(crate) host: Option<String>,
+    pub(crate) channel: Channel,
 }
 
 impl Request {
@@ -50,6 +76,23 @@ impl Request {
             };
         }
         Ok(members)
+    }
+
+    /// The header `If-Match`: a version, bare or in quotes as an entity tag, or `*`.
+    pub(crate) fn if_match(&self) -> Result<Option<Expected>, ApiError> {
+        let mut values = self.headers.get_all(header::IF_MATCH).iter();
+        let Some(value) = values.next() else {
+            return Ok(None);
+        };
+        let text = value.to_str().unwrap_or_default().trim();
+        let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+        match (text, bare.unwrap_or(text).parse(), values.next()) {
+            ("*", _, None) => Ok(Some(Expected::Any)),
+            (_, Ok(version), None) => Ok(Some(Expected::Version(version))),
+            _ => Err(ApiError::bad_request(format!(
+                "If-Match: must be one version like 3 or \"3\", or *, is {value:?}"
+            ))),
+        }
     }
 
     /// The body as a JSON object; no body is an empty one.

@@ -2,46 +2,71 @@
 //! plain-text rejections is ever seen.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{header, HeaderMap, HeaderValue, Method};
 use uuid::Uuid;
 use warp::filters::BoxedFilter;
+use warp::host::Authority;
 use warp::path::FullPath;
 use warp::reply::Response;
 use warp::Filter;
 
-use crate::appmesh::{self, Found, Scene};
+use crate::access::gate::Gate;
+use crate::access::{Channel, Rule};
+use crate::appmesh::{self, Scene};
+use crate::audit::{Act, Journal, Recorded};
+use crate::meaning::{meaning, Failure, Meaning};
 use crate::metrics::Metrics;
-use crate::own::{self, Page};
-use crate::registry::Refused;
 use crate::request::{read_body, Request};
-use crate::{answer, cloud_map, ApiError, ApiState, ErrorKind};
+use crate::{answer, cloud_map, own, ApiError, ApiState, Audit, Caller, ErrorKind};
 
 /// Name in metrics and logs of a request that means no operation.
 const UNKNOWN: &str = "Unknown";
 
+/// How long a body may take after its headers; most that a slow client has at any stage is 10 s.
+const BODY_TIME: Duration = Duration::from_secs(8);
+
+fn too_slow() -> ApiError {
+    let seconds = BODY_TIME.as_secs();
+    ApiError::bad_request(format!("body: must arrive within {seconds} s of its headers"))
+}
+
 /// The whole API as one filter that answers every request, unknown ones with 404 in App Mesh's form.
 pub fn routes(state: ApiState) -> BoxedFilter<(Response,)> {
     let server = Arc::new(Server {
+        gate: Gate::new(state.admission.clone()),
+        journal: Journal::default(),
         state,
         metrics: Metrics::default(),
         writing: Mutex::new(()),
     });
+    // One that cannot be read is as good as none: what it was needed for is refused for that.
+    let host = warp::host::optional().or(warp::any().map(|| None)).unify();
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     warp::method()
         .and(warp::path::full())
         .and(query)
         .and(warp::header::headers_cloned())
+        .and(host)
+        .and(warp::ext::optional::<Channel>())
         .and(warp::body::stream())
         .then(
-            move |method: Method, path: FullPath, query: String, headers: HeaderMap, body| {
+            move |method: Method,
+                  path: FullPath,
+                  query: String,
+                  headers: HeaderMap,
+                  host: Option<Authority>,
+                  channel: Option<Channel>,
+                  body| {
                 let server = server.clone();
                 async move {
                     let began = Instant::now();
                     let id = Uuid::new_v4();
                     let path = path.as_str().to_owned();
-                    let response = match read_body(body, server.state.config.max_body_bytes).await {
+                    let read = read_body(body, server.state.config.max_bytes(&path));
+                    let read = tokio::time::timeout(BODY_TIME, read).await;
+                    let response = match read.unwrap_or_else(|_| Err(too_slow())) {
                         Ok(body) => {
                             server
                                 .answer_on_a_thread(
@@ -53,11 +78,14 @@ pub fn routes(state: ApiState) -> BoxedFilter<(Response,)> {
                                         query,
                                         headers,
                                         body,
+                                        host: host.map(|host| host.to_string()),
+                                        // Whoever calls in process is here.
+                                        channel: channel.unwrap_or(Channel::Local),
                                     },
                                 )
                                 .await
                         }
-                        Err(error) => server.refuse(id, began, method.as_str(), &path, &error),
+                        Err(error) => server.refuse(id, began, method.as_str(), &path, &Failure::Api(error)),
                     };
                     answer::with_request_id(response, &id)
                 }
@@ -66,31 +94,11 @@ pub fn routes(state: ApiState) -> BoxedFilter<(Response,)> {
         .boxed()
 }
 
-/// What one request means.
-enum Meaning {
-    AppMesh(Found),
-    Own(Page, Vec<String>),
-}
-
-impl Meaning {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::AppMesh(found) => found.call.operation.name,
-            Self::Own(page, _) => page.name(),
-        }
-    }
-
-    fn is_change(&self) -> bool {
-        match self {
-            Self::AppMesh(found) => found.call.verb.is_change(),
-            Self::Own(page, _) => page.is_change(),
-        }
-    }
-}
-
 struct Server {
     state: ApiState,
     metrics: Metrics,
+    gate: Gate,
+    journal: Journal,
     /// Writers take turns, so that a change is not judged again and again because others commit meanwhile. Other
     /// processes over the same store are kept apart by the store's compares.
     writing: Mutex<()>,
@@ -111,13 +119,10 @@ impl Server {
     }
 
     fn answer(&self, id: Uuid, began: Instant, request: &Request) -> Response {
-        if let Some(found) = cloud_map::find(request) {
-            return self.answer_cloud_map(id, began, found, request);
-        }
         let meaning = match meaning(request) {
             Ok(meaning) => meaning,
-            Err((error, methods)) => {
-                let mut response = self.refuse(id, began, request.method.as_str(), &request.path, &error);
+            Err((failure, methods)) => {
+                let mut response = self.refuse(id, began, request.method.as_str(), &request.path, &failure);
                 if let Ok(methods) = HeaderValue::from_str(&methods.join(", ")) {
                     if !methods.is_empty() {
                         response.headers_mut().insert(header::ALLOW, methods);
@@ -126,112 +131,106 @@ impl Server {
                 return response;
             }
         };
-        let answered = if meaning.is_change() {
-            let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-            self.act(&meaning, request)
-        } else {
-            self.act(&meaning, request)
-        };
-        let code = answered.as_ref().map_or_else(|error| error.kind.name(), |_| "200");
+        let answered = self.admit_and_act(&meaning, &id, request);
+        let code = answered.as_ref().map_or_else(Failure::name, |_| "200");
         let took = began.elapsed();
         self.metrics.count(meaning.name(), code, took);
         if meaning.is_change() {
-            let error = answered.as_ref().err().map(|error| error.message.as_str());
             tracing::info!(
                 operation = meaning.name(),
                 path = %request.path,
                 code,
-                error,
+                error = answered.as_ref().err().map(Failure::message),
                 revision = self.state.store.revision().ok(),
                 request_id = %id,
                 micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
                 "change"
             );
         }
-        answered.unwrap_or_else(|error| answer::error(&error))
+        answered.unwrap_or_else(|failure| failure.response())
     }
 
-    /// Cloud Map's operations have one path, and errors of their own.
-    fn answer_cloud_map(
-        &self,
-        id: Uuid,
-        began: Instant,
-        found: Result<&'static cloud_map::Call, Refused>,
-        request: &Request,
-    ) -> Response {
-        let (name, is_change) = found
-            .as_ref()
-            .map_or((UNKNOWN, false), |call| (call.name, call.is_change));
-        let answered = found.and_then(|call| {
-            let ApiState {
-                store, config, clock, ..
-            } = &self.state;
-            let scene = Scene {
-                store: store.as_ref(),
-                config,
-                clock: clock.as_ref(),
-            };
-            let _turn = call
-                .is_change
-                .then(|| self.writing.lock().unwrap_or_else(PoisonError::into_inner));
-            cloud_map::answer(&scene, call, request)
-        });
-        let code = answered.as_ref().map_or_else(|refused| refused.why.name(), |_| "200");
-        self.metrics.count(name, code, began.elapsed());
-        if is_change {
-            let error = answered.as_ref().err().map(|refused| refused.message.as_str());
-            tracing::info!(
-                operation = name,
-                code,
-                error,
-                revision = self.state.store.revision().ok(),
-                request_id = %id,
-                "change"
-            );
+    /// Looks at who calls before anything else, and leaves a record of what was refused.
+    fn admit_and_act(&self, meaning: &Meaning, id: &Uuid, request: &Request) -> Result<Response, Failure> {
+        let state = &self.state;
+        let rule = meaning.rule(request);
+        let mut act = Act {
+            at: state.clock.now(),
+            operation: meaning.name(),
+            mesh: rule.named_mesh().map(str::to_owned),
+            path: request.path.clone(),
+            request_id: id.to_string(),
+            key: None,
+        };
+        let admitted = match &rule {
+            Rule::Open => Ok(Caller::anonymous(state.config.account.clone())),
+            Rule::Takes(need) => {
+                let admitted = self
+                    .gate
+                    .admit(state.store.as_ref(), request, &state.config.account, act.at);
+                match admitted {
+                    Ok(caller) => caller
+                        .require_need(need)
+                        .map(|()| caller.clone())
+                        .map_err(|error| (Some(caller), error)),
+                    Err(error) => Err((None, error)),
+                }
+            }
+        };
+        let caller = match admitted {
+            Ok(caller) => caller,
+            Err((caller, error)) => {
+                act.key = Gate::claimed(request);
+                self.record(caller.as_ref(), &act, error.kind.name(), &error.message);
+                return Err(meaning.denied(error));
+            }
+        };
+        let _turn = meaning
+            .is_change()
+            .then(|| self.writing.lock().unwrap_or_else(PoisonError::into_inner));
+        let recorded = Recorded::new(state.store.as_ref(), &self.journal, &caller, &act);
+        let mut scene = Scene::new(state, &caller);
+        if state.audit == Audit::On {
+            scene.store = &recorded;
+            scene.whole = &recorded;
         }
-        answered.unwrap_or_else(|refused| cloud_map::refuse(&refused))
+        let answered = self.act(meaning, &scene, request);
+        if let (Meaning::Own(page, _), Ok(_), Audit::On) = (meaning, &answered, state.audit) {
+            if page.is_outside_the_store() {
+                recorded.record_alone();
+            }
+        }
+        if let (true, Err(failure)) = (meaning.is_change(), &answered) {
+            self.record(Some(&caller), &act, failure.name(), failure.message());
+        }
+        answered
     }
 
-    fn act(&self, meaning: &Meaning, request: &Request) -> Result<Response, ApiError> {
+    fn record(&self, caller: Option<&Caller>, act: &Act, outcome: &'static str, message: &str) {
+        if self.state.audit == Audit::On {
+            self.journal
+                .refused(self.state.store.as_ref(), caller, act, outcome, message);
+        }
+    }
+
+    fn act(&self, meaning: &Meaning, scene: &Scene<'_>, request: &Request) -> Result<Response, Failure> {
         match meaning {
             Meaning::AppMesh(found) => {
-                let ApiState {
-                    store, config, clock, ..
-                } = &self.state;
-                let scene = Scene {
-                    store: store.as_ref(),
-                    config,
-                    clock: clock.as_ref(),
-                };
-                appmesh::answer(&scene, found, request).map(|value| answer::json(&value))
+                let answered = appmesh::answer(scene, found, request);
+                answered.map(|value| answer::json(&value)).map_err(Failure::Api)
             }
-            Meaning::Own(page, segments) => own::answer(&self.state, &self.metrics, *page, segments, request),
+            Meaning::CloudMap(call) => cloud_map::answer(scene, call, request).map_err(Failure::CloudMap),
+            Meaning::Own(page, segments) => {
+                own::answer(&self.state, scene, &self.metrics, *page, segments, request).map_err(Failure::Api)
+            }
         }
     }
 
     /// Answers a request that means no operation.
-    fn refuse(&self, id: Uuid, began: Instant, method: &str, path: &str, error: &ApiError) -> Response {
-        self.metrics.count(UNKNOWN, error.kind.name(), began.elapsed());
-        tracing::debug!(method, path, code = error.kind.name(), message = %error.message, request_id = %id, "refused");
-        answer::error(error)
+    fn refuse(&self, id: Uuid, began: Instant, method: &str, path: &str, failure: &Failure) -> Response {
+        let code = failure.name();
+        self.metrics.count(UNKNOWN, code, began.elapsed());
+        tracing::debug!(method, path, code, message = failure.message(), request_id = %id, "refused");
+        failure.response()
     }
-}
-
-/// What a request means, or why it means nothing and which methods its path has.
-fn meaning(request: &Request) -> Result<Meaning, (ApiError, Vec<&'static str>)> {
-    let segments = request.segments().map_err(|error| (error, Vec::new()))?;
-    let found = if appmesh::is_app_mesh(&segments) {
-        appmesh::find(request.method.as_str(), &segments).map(Meaning::AppMesh)
-    } else {
-        own::find(&request.method, &segments).map(|page| Meaning::Own(page, segments))
-    };
-    found.map_err(|methods| {
-        let Request { method, path, .. } = request;
-        let error = if methods.is_empty() {
-            ApiError::not_found(format!("path: no operation has {path}"))
-        } else {
-            ApiError::bad_request(format!("method: {path} has {}, not {method}", methods.join(", ")))
-        };
-        (error, methods)
-    })
 }

@@ -10,8 +10,10 @@ use ferromesh_store::Store;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::access::Admission;
 use crate::certificates::{Certificates, NoCertificates};
 use crate::explanation::{Explainer, NoExplainer};
+use crate::preview::{NoPreviewer, Previewer};
 use crate::rollback::{Comparisons, NoComparisons};
 
 /// Settings of the API.
@@ -19,10 +21,13 @@ use crate::rollback::{Comparisons, NoComparisons};
 pub struct ApiConfig {
     /// Region in ARNs; `us-east-1` by default.
     pub region: String,
-    /// Account that owns everything, 12 digits; `123456789012` by default.
+    /// The server's own account, 12 digits, for which everybody acts of whom no other is known; `123456789012` by
+    /// default.
     pub account: String,
     /// Most bytes of a request's body; 256 KiB by default.
     pub max_body_bytes: usize,
+    /// Most bytes of a change set; 4 MiB by default.
+    pub max_change_set_bytes: usize,
     /// Most resources of each kind; unlimited by default.
     pub quotas: Quotas,
 }
@@ -33,6 +38,7 @@ impl Default for ApiConfig {
             region: "us-east-1".to_owned(),
             account: "123456789012".to_owned(),
             max_body_bytes: 256 << 10,
+            max_change_set_bytes: 4 << 20,
             quotas: Quotas::default(),
         }
     }
@@ -56,7 +62,7 @@ impl ApiConfig {
     /// A region or account that cannot stand in an ARN.
     pub fn try_new(region: impl Into<String>, account: impl Into<String>) -> Result<Self, InvalidApiConfig> {
         let (region, account) = (region.into(), account.into());
-        if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
+        if !is_account(&account) {
             return Err(InvalidApiConfig::Account(account));
         }
         let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
@@ -68,6 +74,16 @@ impl ApiConfig {
             account,
             ..Self::default()
         })
+    }
+}
+
+impl ApiConfig {
+    /// Most bytes of the body of a request with this path.
+    pub(crate) fn max_bytes(&self, path: &str) -> usize {
+        match path {
+            "/v1/changes" => self.max_change_set_bytes,
+            _ => self.max_body_bytes,
+        }
     }
 }
 
@@ -97,8 +113,14 @@ pub struct ApiState {
     pub certificates: Arc<dyn Certificates>,
     /// Who says where a request would go; nobody by default.
     pub explainer: Arc<dyn Explainer>,
+    /// Who says what a change would come to; nobody by default.
+    pub previewer: Arc<dyn Previewer>,
     /// Where the time comes from; the system's clock by default.
     pub clock: Arc<dyn Clock>,
+    /// Whom the server answers; everybody by default.
+    pub admission: Admission,
+    /// Whether there is an audit record; there is none by default.
+    pub audit: Audit,
     /// Metrics of other parts of the control plane, shown after the API's own; none by default.
     pub metrics: Vec<Arc<dyn MetricsSource>>,
 }
@@ -114,10 +136,22 @@ impl ApiState {
             comparisons: Arc::new(NoComparisons),
             certificates: Arc::new(NoCertificates),
             explainer: Arc::new(NoExplainer),
+            previewer: Arc::new(NoPreviewer),
             clock: Arc::new(SystemClock),
+            admission: Admission::Everybody,
+            audit: Audit::Off,
             metrics: Vec::new(),
         }
     }
+}
+
+/// Whether who did what is recorded in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audit {
+    /// It is: every change with it, and what was refused.
+    On,
+    /// It is not.
+    Off,
 }
 
 /// Where the time comes from.
@@ -207,6 +241,11 @@ impl Modules {
         modules.sort_by(|a, b| a.name.cmp(&b.name));
         modules
     }
+}
+
+/// Whether this can be the id of an account.
+pub(crate) fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Lower case hexadecimal digits.

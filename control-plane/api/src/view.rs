@@ -12,11 +12,15 @@ use ferromesh_store::{catalog, key, Change, Compare, Revision, Store, StoreError
 /// come from other processes over the same store.
 const ATTEMPTS: usize = 8;
 
-/// The store as one change sees it.
+/// The store as one change sees it, with what the change has planned as if it were there already.
 pub(crate) struct View<'a> {
     store: &'a dyn Store,
     keys: RefCell<BTreeMap<String, Option<Revision>>>,
     prefixes: RefCell<BTreeMap<String, Revision>>,
+    /// New values by their keys; `None` for what is to be deleted.
+    planned: RefCell<BTreeMap<String, Option<Vec<u8>>>>,
+    /// Collections that were read; a large change set reads the same ones over and over.
+    collections: RefCell<BTreeMap<String, Vec<Record>>>,
 }
 
 impl<'a> View<'a> {
@@ -26,11 +30,29 @@ impl<'a> View<'a> {
             store,
             keys: RefCell::default(),
             prefixes: RefCell::default(),
+            planned: RefCell::default(),
+            collections: RefCell::default(),
         }
+    }
+
+    /// Shows these writes from now on as if they had happened. They are not part of what the change is judged by: whoever
+    /// plans one has read what is there before.
+    pub(crate) fn plan(&self, changes: &[Change]) {
+        let mut planned = self.planned.borrow_mut();
+        for change in changes {
+            match change {
+                Change::Put { key, value } => planned.insert(key.clone(), Some(value.clone())),
+                Change::Delete { key } => planned.insert(key.clone(), None),
+            };
+        }
+        self.collections.borrow_mut().clear();
     }
 
     /// The stored value of a key.
     pub(crate) fn get(&self, key: &str) -> Result<Option<Stored>, StoreError> {
+        if let Some(planned) = self.planned.borrow().get(key) {
+            return Ok(planned.clone().map(|value| stored_soon(key, value)));
+        }
         let stored = self.store.get(key)?;
         let modified = stored.as_ref().map(|stored| stored.modified);
         // The first read counts: if a later one differs, the compare fails and the change is judged anew.
@@ -46,6 +68,47 @@ impl<'a> View<'a> {
             .entry(prefix.to_owned())
             .or_insert(listing.revision);
         Ok(listing.entries.into_iter().map(|stored| stored.key).collect())
+    }
+
+    /// The values under a prefix.
+    pub(crate) fn values(&self, prefix: &str) -> Result<Vec<Stored>, StoreError> {
+        let listing = self.store.list(prefix, None, None)?;
+        self.prefixes
+            .borrow_mut()
+            .entry(prefix.to_owned())
+            .or_insert(listing.revision);
+        let entries = listing.entries.into_iter();
+        let mut merged: BTreeMap<String, Stored> = entries.map(|stored| (stored.key.clone(), stored)).collect();
+        for (key, value) in self.planned.borrow().iter().filter(|(key, _)| key.starts_with(prefix)) {
+            match value {
+                Some(value) => merged.insert(key.clone(), stored_soon(key, value.clone())),
+                None => merged.remove(key),
+            };
+        }
+        Ok(merged.into_values().collect())
+    }
+
+    /// The records of a collection as the store has them, with what is planned for them.
+    fn collection(&self, kind: Kind, mesh: &str, parent: Option<&str>) -> Result<Vec<Record>, StoreError> {
+        let prefix = key::collection(kind, mesh, parent);
+        let (records, revision) = catalog::records(self.store, kind, mesh, parent)?;
+        self.prefixes.borrow_mut().entry(prefix.clone()).or_insert(revision);
+        let planned = self.planned.borrow();
+        let planned: Vec<_> = planned.iter().filter(|(key, _)| key.starts_with(&prefix)).collect();
+        if planned.is_empty() {
+            return Ok(records);
+        }
+        let mut merged: BTreeMap<String, Record> = records
+            .into_iter()
+            .map(|record| (key::record(&record.key), record))
+            .collect();
+        for (key, value) in planned {
+            match value {
+                Some(value) => merged.insert(key.clone(), catalog::read(&stored_soon(key, value.clone()))?),
+                None => merged.remove(key),
+            };
+        }
+        Ok(merged.into_values().collect())
     }
 
     /// The store itself, for reads on which nothing depends.
@@ -73,12 +136,23 @@ impl Lookup for View<'_> {
     }
 
     fn records(&self, kind: Kind, mesh: &str, parent: Option<&str>) -> Result<Vec<Record>, StoreError> {
-        let (records, revision) = catalog::records(self.store, kind, mesh, parent)?;
-        self.prefixes
-            .borrow_mut()
-            .entry(key::collection(kind, mesh, parent))
-            .or_insert(revision);
+        let prefix = key::collection(kind, mesh, parent);
+        if let Some(records) = self.collections.borrow().get(&prefix) {
+            return Ok(records.clone());
+        }
+        let records = self.collection(kind, mesh, parent)?;
+        self.collections.borrow_mut().insert(prefix, records.clone());
         Ok(records)
+    }
+}
+
+/// A planned value as it will be stored; which revision that makes is not known yet.
+fn stored_soon(key: &str, value: Vec<u8>) -> Stored {
+    Stored {
+        key: key.to_owned(),
+        value,
+        created: 0,
+        modified: 0,
     }
 }
 
@@ -88,15 +162,23 @@ pub(crate) fn commit<T, E: From<StoreError>>(
     store: &dyn Store,
     judge: impl Fn(&View<'_>) -> Result<(Vec<Change>, T), E>,
 ) -> Result<T, E> {
+    commit_at(store, judge).map(|(value, _)| value)
+}
+
+/// As [`commit`], with the revision that the writes made; `None` if there were none.
+pub(crate) fn commit_at<T, E: From<StoreError>>(
+    store: &dyn Store,
+    judge: impl Fn(&View<'_>) -> Result<(Vec<Change>, T), E>,
+) -> Result<(T, Option<Revision>), E> {
     let mut attempt = 1;
     loop {
         let view = View::new(store);
         let (changes, value) = judge(&view)?;
         if changes.is_empty() {
-            return Ok(value);
+            return Ok((value, None));
         }
         match store.commit(view.transaction(changes)) {
-            Ok(_) => return Ok(value),
+            Ok(revision) => return Ok((value, Some(revision))),
             Err(StoreError::Conflict(reason)) if attempt < ATTEMPTS => {
                 tracing::debug!(attempt, %reason, "change is judged anew");
                 attempt += 1;

@@ -37,6 +37,7 @@ mod mirror;
 pub mod names;
 mod pack;
 mod policy;
+mod readable;
 mod retry;
 mod retry_mark;
 mod route;
@@ -59,6 +60,7 @@ use ferromesh_ir::Proxy;
 use prost::Message;
 
 pub use endpoints::{endpoint_messages, endpoints};
+pub use readable::readable;
 pub use secret::{Certificate, Secrets};
 
 /// Type URL of clusters (CDS).

@@ -209,6 +209,18 @@ impl Stream {
             Address::Unix(path) => UnixStream::connect(path).await.map(Self::Unix),
         }
     }
+
+    /// The first byte that the other end sends, which stays to be read; `None` where it sends none, or where nobody can look.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub async fn peek_byte(&self) -> io::Result<Option<u8>> {
+        let mut first = [0];
+        match self {
+            Self::Tcp(stream) => Ok((stream.peek(&mut first).await? == 1).then_some(first[0])),
+            Self::Unix(_) => Ok(None),
+        }
+    }
 }
 
 impl AsyncRead for Stream {

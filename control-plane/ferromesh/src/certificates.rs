@@ -70,6 +70,14 @@ impl Imports {
         by_arn.collect::<Result<_, _>>().map(Self)
     }
 
+    /// The ARN of one of those values.
+    ///
+    /// # Errors
+    /// It is no record of this version.
+    pub fn arn(stored: &Stored) -> Result<String, StoreError> {
+        catalog::read::<Record>(stored).map(|record| record.arn)
+    }
+
     /// The ARNs, for the lowering.
     pub fn arns(&self) -> Imported {
         let with_identity = self.0.values().filter(|record| record.identity.is_some());
@@ -162,14 +170,18 @@ impl Vault {
     }
 
     fn commit(&self, compares: Vec<Compare>, change: Change) -> Result<(), StoreError> {
-        let changes = vec![change];
-        self.store.commit(Transaction { compares, changes }).map(drop)
+        commit(self.store.as_ref(), compares, change)
     }
 
     fn record(&self, arn: &str) -> Result<Option<Record>, StoreError> {
         let stored = self.store.get(&key::certificate(arn))?;
         stored.as_ref().map(catalog::read).transpose()
     }
+}
+
+fn commit(store: &dyn Store, compares: Vec<Compare>, change: Change) -> Result<(), StoreError> {
+    let changes = vec![change];
+    store.commit(Transaction { compares, changes }).map(drop)
 }
 
 fn put(record: &Record) -> Result<Change, StoreError> {
@@ -199,6 +211,10 @@ impl Certificates for Vault {
     }
 
     fn put(&self, arn: &str, import: &Import) -> Result<Value, ApiError> {
+        self.put_in(self.store.as_ref(), arn, import)
+    }
+
+    fn put_in(&self, store: &dyn Store, arn: &str, import: &Import) -> Result<Value, ApiError> {
         let now = SystemTime::now();
         let checked = arn_violations(arn);
         let checked = if checked.is_empty() {
@@ -219,15 +235,19 @@ impl Certificates for Vault {
                 .transpose()
                 .map_err(|error| StoreError::Engine(Box::new(error)))?,
         };
-        self.commit(Vec::new(), put(&record)?)?;
+        commit(store, Vec::new(), put(&record)?)?;
         Ok(of_imported(&record))
     }
 
     fn delete(&self, arn: &str) -> Result<Option<Value>, ApiError> {
+        self.delete_in(self.store.as_ref(), arn)
+    }
+
+    fn delete_in(&self, store: &dyn Store, arn: &str) -> Result<Option<Value>, ApiError> {
         let Some(record) = self.record(arn)? else {
             return Ok(None);
         };
-        self.commit(Vec::new(), Change::delete(key::certificate(arn)))?;
+        commit(store, Vec::new(), Change::delete(key::certificate(arn)))?;
         Ok(Some(of_imported(&record)))
     }
 

@@ -1,26 +1,34 @@
 //! `ferromesh apply`, `get`, `delete`, `certificate`, `ramp`, `rollback` and `status`: clients of the public API, with no door of their own; and
 //! `ferromesh module`, a client of registries.
 
+pub mod analyze;
 pub mod apply;
+pub mod audit;
 pub mod certificate;
 pub mod delete;
+pub mod diff;
 pub mod documents;
 pub mod explain;
+pub mod export;
 pub mod get;
 pub mod http;
+pub mod import;
+pub mod key;
 pub mod module;
 pub mod noun;
+pub mod openapi;
 pub mod output;
 pub mod paths;
 pub mod ramp;
 pub mod rollback;
 pub mod selection;
+pub mod share;
 pub mod status;
 
 /// Where the server is.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Connection {
-    /// The control plane: http://host:port or unix:///path
+    /// The control plane: http://host:port, https://host:port or unix:///path
     #[arg(
         long,
         value_name = "URL",
@@ -28,6 +36,9 @@ pub struct Connection {
         default_value = "http://127.0.0.1:8080"
     )]
     pub server: http::Server,
+    /// PEM file of the authorities that an https server is believed by [default: those of the system]
+    #[arg(long, value_name = "FILE", env = "FERROMESH_CA")]
+    pub ca: Option<std::path::PathBuf>,
 }
 
 /// Which mesh is meant.

@@ -100,6 +100,16 @@ impl Identity {
         })
     }
 
+    /// The proxy at a server whose own account is `own`. The mesh of another account has that account in its name, as it
+    /// has in the names of proxies: names of meshes hold no `@`.
+    pub fn key_at(&self, own: &str) -> ProxyKey {
+        let mut key = self.key();
+        if let Some(owner) = self.account.as_deref().filter(|owner| *owner != own) {
+            key.mesh = format!("{}@{owner}", self.mesh);
+        }
+        key
+    }
+
     /// The proxy without account and region: what the same proxy has in common however its id is written.
     pub fn key(&self) -> ProxyKey {
         ProxyKey {
@@ -117,12 +127,20 @@ fn is_account(text: &str) -> bool {
 /// One proxy configuration: every Envoy with this key gets the same snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProxyKey {
-    /// Name of the mesh.
+    /// Name of the mesh; of another account's, with `@` and the account.
     pub mesh: String,
     /// Virtual node or virtual gateway.
     pub kind: ProxyKind,
     /// Name of the virtual node or gateway.
     pub name: String,
+}
+
+/// Name and, if it is another account's, owner of the mesh that a [`ProxyKey`] names.
+pub fn name_and_owner(mesh: &str) -> (&str, Option<&str>) {
+    match mesh.split_once('@') {
+        Some((name, owner)) => (name, Some(owner)),
+        None => (mesh, None),
+    }
 }
 
 impl fmt::Display for ProxyKey {
@@ -156,6 +174,18 @@ mod tests {
         assert_eq!(identity.mesh, "m");
         assert_eq!(identity.account.as_deref(), Some("111111111111"));
         assert_eq!(identity.kind, ProxyKind::VirtualGateway);
+    }
+
+    #[test]
+    fn meshes_of_the_same_name_are_told_apart_by_their_owners() {
+        let own = "111111111111";
+        let shared = parse("arn:aws:appmesh:eu-west-1:222222222222:mesh/m@111111111111/virtualNode/n");
+        assert_eq!(shared.key_at(own), parse("mesh/m/virtualNode/n").key_at(own));
+        let theirs = parse("arn:aws:appmesh:eu-west-1:222222222222:mesh/m/virtualNode/n").key_at(own);
+        assert_eq!(theirs.to_string(), "mesh/m@222222222222/virtualNode/n");
+        assert_eq!(parse(&theirs.to_string()).key_at(own), theirs);
+        assert_eq!(name_and_owner(&theirs.mesh), ("m", Some("222222222222")));
+        assert_eq!(name_and_owner("m"), ("m", None));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! | [`authority`] | the built-in CA, for certificates that resources name by ARN |
 //! | [`certificates`] | certificates that were imported for ARNs, their keys sealed |
 //! | [`rollback`] | canaries compared over all proxies |
+//! | [`store`], [`backup`] | which store, and the whole of it as a file |
 //! | [`publisher`] | from the store to snapshots: the last good one stays |
 //! | [`server`] | the accept loop with its time limits |
 //! | [`rate_limit_service`] | `ferromesh rate-limit-service`: counts over all proxies |
@@ -24,6 +25,7 @@
 
 pub mod address;
 pub mod authority;
+pub mod backup;
 pub mod certificates;
 pub mod client;
 pub mod exit;
@@ -36,5 +38,6 @@ pub mod redirect;
 pub mod rollback;
 pub mod serve;
 pub mod server;
+pub mod store;
 pub mod termination;
 pub mod timestamp;

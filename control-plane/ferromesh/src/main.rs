@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use ferromesh::{client, exit::Exit, log, proxy, rate_limit_service, redirect, serve};
+use ferromesh::{backup, client, exit::Exit, log, proxy, rate_limit_service, redirect, serve};
 
 /// An open service mesh with AWS App Mesh's model and API on stock Envoy.
 #[derive(Debug, Parser)]
@@ -33,16 +33,34 @@ enum Command {
     Proxy(proxy::Arguments),
     /// Lead an application's traffic through its proxy
     Redirect(redirect::Arguments),
+    /// Write everything in the store to a file
+    Backup(backup::BackupArguments),
+    /// Put a backup in place of what is in the store
+    Restore(backup::RestoreArguments),
     /// Count requests over all proxies, for policies with rateLimit.global
     RateLimitService(rate_limit_service::Arguments),
     /// Create or update the resources in files
     Apply(client::apply::Arguments),
+    /// Show what apply would change: resources, Envoy configuration, lints
+    Diff(client::diff::Arguments),
+    /// Look for what is accepted and does not work, or not as expected
+    Analyze(client::analyze::Arguments),
+    /// Read meshes from App Mesh dumps, CloudFormation, Kubernetes manifests or Terraform
+    Import(client::import::Arguments),
+    /// Write a mesh as a dump, a CloudFormation template or Kubernetes manifests
+    Export(client::export::Arguments),
     /// List resources of a kind, or show one
     Get(client::get::Arguments),
     /// Delete a resource
     Delete(client::delete::Arguments),
     /// Import, list, renew or delete certificates for the ARNs that resources name
     Certificate(client::certificate::Arguments),
+    /// Make, list, disable or delete keys, and say what they are good for
+    Key(client::key::Arguments),
+    /// Let other accounts use a mesh, or no longer
+    Share(client::share::Arguments),
+    /// Show who did what
+    Audit(client::audit::Arguments),
     /// Start, pause or resume the ramp of a policy
     Ramp(client::ramp::Arguments),
     /// Show the rollbacks of a policy over all proxies, or take them back
@@ -51,6 +69,8 @@ enum Command {
     Status(client::status::Arguments),
     /// Show where a request would go, and why not elsewhere
     Explain(client::explain::Arguments),
+    /// Print the description of the API in OpenAPI 3.1
+    Openapi(client::openapi::Arguments),
     /// Push, fetch and inspect filter modules
     Module(client::module::Arguments),
 }
@@ -60,6 +80,8 @@ fn main() -> ExitCode {
     if let Err(problem) = log::start(line.log_format, &line.log) {
         return Exit::usage([problem]).into();
     }
+    // For whatever speaks TLS without naming a provider. It fails when there is one already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -73,11 +95,21 @@ fn main() -> ExitCode {
             Command::Serve(arguments) => serve::run(arguments).await,
             Command::Proxy(arguments) => proxy::run(arguments).await,
             Command::Redirect(arguments) => redirect::run(&arguments),
+            Command::Backup(arguments) => backup::backup(arguments).await,
+            Command::Restore(arguments) => backup::restore(arguments).await,
             Command::RateLimitService(arguments) => rate_limit_service::run(arguments).await,
             Command::Apply(arguments) => client::apply::run(arguments).await,
+            Command::Diff(arguments) => client::diff::run(arguments).await,
+            Command::Analyze(arguments) => client::analyze::run(arguments).await,
+            Command::Import(arguments) => client::import::run(arguments).await,
+            Command::Export(arguments) => client::export::run(arguments).await,
             Command::Get(arguments) => client::get::run(arguments).await,
             Command::Delete(arguments) => client::delete::run(arguments).await,
             Command::Certificate(arguments) => client::certificate::run(arguments).await,
+            Command::Key(arguments) => client::key::run(arguments).await,
+            Command::Share(arguments) => client::share::run(arguments).await,
+            Command::Openapi(arguments) => client::openapi::run(&arguments),
+            Command::Audit(arguments) => client::audit::run(arguments).await,
             Command::Ramp(arguments) => client::ramp::run(arguments).await,
             Command::Rollback(arguments) => client::rollback::run(arguments).await,
             Command::Status(arguments) => client::status::run(arguments).await,

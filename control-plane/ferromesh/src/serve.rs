@@ -1,10 +1,14 @@
 //! `ferromesh serve`: the control plane. One port for the App Mesh API, our own API, modules and xDS.
 
+pub(crate) mod admission;
 mod dispatch;
 mod explainer;
+mod listen;
 pub mod modules;
+mod preview;
 pub mod settings;
 mod status;
+pub mod tls;
 
 use std::{
     sync::Arc,
@@ -12,25 +16,27 @@ use std::{
 };
 
 use anyhow::Context;
-use ferromesh_api::{ApiConfig, ApiState};
-use ferromesh_store::{key, RedbStore, Store};
+use ferromesh_api::{ApiConfig, ApiState, Audit};
+use ferromesh_store::{key, Store, StoreError};
 use ferromesh_xds::DeliveryStatus;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     address::Listener,
-    authority::Authority,
+    authority::{private_file, shared, Authority},
     certificates::{keyring::Keyring, Vault},
     exit::Exit,
     proxy::bootstrap::XDS_CLUSTER,
     publisher::{self, Publisher},
     rollback::Court,
     server::{self, Limits},
+    store::{self, StoreMetrics},
     termination::Termination,
 };
 use explainer::Simulator;
 use modules::Found;
+use preview::Preview;
 pub use settings::Arguments;
 use settings::Settings;
 use status::Status;
@@ -45,14 +51,39 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Err(problems) => return Ok(Exit::usage(problems)),
     };
     let api_config = match ApiConfig::try_new(settings.region.clone(), settings.account.clone()) {
-        Ok(config) => config,
+        Ok(config) => ApiConfig {
+            quotas: settings.quotas,
+            ..config
+        },
         Err(error) => return Ok(Exit::usage([error])),
     };
     let mut termination = Termination::listen().context("cannot listen for signals")?;
     let store = open_store(&settings).await?;
     let found = modules::find(settings.modules.as_deref())?;
-    let authority = Arc::new(open_authority(&settings).await?);
-    let (vault, keyring) = open_vault(&settings, &store, &authority).await?;
+    let keyring = open_keyring(&settings, &store).await?;
+    let authority = Arc::new(open_authority(&settings, &store, &keyring).await?);
+    let vault = open_vault(&store, &keyring, &authority).await?;
+    let admission = {
+        let (settings, store, keyring) = (settings.clone(), Arc::clone(&store), Arc::clone(&keyring));
+        let decided = tokio::task::spawn_blocking(move || admission::decide(&settings, store.as_ref(), keyring));
+        decided.await.context("opening the key table was interrupted")??
+    };
+    let shutdown = CancellationToken::new();
+    let tls = match settings.listen.iter().any(|listen| listen.is_tls) {
+        true => {
+            let addresses: Vec<_> = settings.listen.iter().map(|listen| listen.address.clone()).collect();
+            Some(
+                tls::start(
+                    settings.tls.clone(),
+                    &addresses,
+                    Arc::clone(&authority),
+                    shutdown.clone(),
+                )
+                .await?,
+            )
+        }
+        false => None,
+    };
 
     let lowering = ferromesh_ir::Options {
         reports_to: Some(XDS_CLUSTER.to_owned()),
@@ -69,6 +100,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             },
             authority,
             keyring,
+            pool: Arc::default(),
         },
     );
     let delivery = Arc::new(DeliveryStatus::default());
@@ -89,18 +121,27 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         proxies: Arc::clone(&status) as Arc<_>,
         comparisons: Arc::clone(&court) as Arc<_>,
         certificates: Arc::new(vault),
+        previewer: Arc::new(Preview::new(
+            Arc::clone(&store),
+            lowering.clone(),
+            &found.for_emission(),
+            ferromesh_emit::Options {
+                failure: settings.failure,
+            },
+        )),
         explainer: Arc::new(Simulator::new(lowering)),
-        metrics: vec![status, court],
+        admission,
+        audit: Audit::On,
+        metrics: vec![status, court, Arc::new(StoreMetrics(Arc::clone(&store)))],
         ..ApiState::new(Arc::clone(&store))
     };
     let dispatch = dispatch::Dispatch::new(ferromesh_api::routes(state), xds.clone());
 
-    let shutdown = CancellationToken::new();
     let mut servers = JoinSet::new();
-    for address in &settings.listen {
-        let listener = Listener::bind(address).await?;
+    for listen in &settings.listen {
+        let listener = Listener::bind(&listen.address).await?;
         tracing::info!(
-            url = listener.address()?.url(),
+            url = listen.url(&listener.address()?),
             serves = "App Mesh API /v20190125, own API /v1, xDS (gRPC), /modules, /livez, /readyz, /metrics",
             version = env!("CARGO_PKG_VERSION"),
             data = %settings.data.display(),
@@ -112,7 +153,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         );
         let dispatch = dispatch.clone();
         let answer = move |request| dispatch.clone().answer(request);
-        servers.spawn(server::run(listener, answer, limits(), shutdown.clone()));
+        let tls = tls.clone().filter(|_| listen.is_tls);
+        servers.spawn(server::run_with(listener, tls, answer, limits(), shutdown.clone()));
     }
     let publishing = tokio::spawn(publisher.run(shutdown.clone()));
 
@@ -144,50 +186,73 @@ fn limits() -> Limits {
 }
 
 async fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
-    let folder = settings.data.clone();
-    let opened = tokio::task::spawn_blocking(move || -> anyhow::Result<Arc<dyn Store>> {
-        std::fs::create_dir_all(&folder)
-            .with_context(|| format!("--data: cannot make the folder {}", folder.display()))?;
-        let store = RedbStore::open(folder.join("ferromesh.redb"))
-            .with_context(|| format!("--data: cannot open the store in {}", folder.display()))?;
-        Ok(Arc::new(store))
-    });
+    let (choice, folder) = (settings.store.clone(), settings.data.clone());
+    let opened = tokio::task::spawn_blocking(move || store::open(&choice, &folder));
     opened.await.context("opening the store was interrupted")?
 }
 
-async fn open_authority(settings: &Settings) -> anyhow::Result<Authority> {
-    let folder = settings.data.join("certificates");
-    let opened = tokio::task::spawn_blocking(move || Authority::open(&folder, SystemTime::now()));
-    let opened = opened
-        .await
-        .context("opening the certificate authority was interrupted")?;
-    opened.context("--data: cannot open the built-in certificate authority")
-}
-
-/// The keys that seal imported ones. Once something was imported, a lost file is not replaced by another.
-async fn open_vault(
-    settings: &Settings,
-    store: &Arc<dyn Store>,
-    authority: &Arc<Authority>,
-) -> anyhow::Result<(Vault, Arc<Keyring>)> {
+/// The keys that seal what is secret in the store. Once something is sealed there, a lost file is not replaced by another.
+async fn open_keyring(settings: &Settings, store: &Arc<dyn Store>) -> anyhow::Result<Arc<Keyring>> {
     let named = settings.secret_key_file.clone();
     let path = named
         .clone()
         .unwrap_or_else(|| settings.data.join("certificates/secret.key"));
-    let (store, authority) = (Arc::clone(store), Arc::clone(authority));
+    let store = Arc::clone(store);
     let opened = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
-        let is_first = store.list(key::CERTIFICATES, None, Some(1))?.entries.is_empty();
+        let mut is_first = store.get(shared::KEY)?.is_none();
+        for sealed in [key::CERTIFICATES, key::ACCESS_KEYS] {
+            is_first &= store.list(sealed, None, Some(1))?.entries.is_empty();
+        }
+        if let Some(folder) = path.parent().filter(|_| named.is_none()) {
+            private_file::make_folder(folder)?;
+        }
         let keyring = Keyring::open_file(&path, named.is_none() && is_first);
-        let keyring = Arc::new(keyring.context("--secret-key-file: cannot open the keys of imported certificates")?);
-        let vault = Vault::new(store, Arc::clone(&keyring), authority);
-        let count = vault.seal_anew()?;
-        if count > 0 {
-            tracing::info!(
+        Ok(Arc::new(keyring.context(
+            "--secret-key-file: cannot open the keys that seal what is secret in the store",
+        )?))
+    });
+    opened.await.context("opening the secret keys was interrupted")?
+}
+
+async fn open_authority(
+    settings: &Settings,
+    store: &Arc<dyn Store>,
+    keyring: &Arc<Keyring>,
+) -> anyhow::Result<Authority> {
+    let folder = settings.data.join("certificates");
+    let (store, keyring) = (Arc::clone(store), Arc::clone(keyring));
+    let opened = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
+        let now = SystemTime::now();
+        shared::share(&folder, store.as_ref(), &keyring, now)?;
+        Ok(Authority::open(&folder, now)?)
+    });
+    let opened = opened
+        .await
+        .context("opening the certificate authority was interrupted")?;
+    opened.context("cannot open the built-in certificate authority")
+}
+
+/// What was imported; sealed anew when the first key is another.
+async fn open_vault(
+    store: &Arc<dyn Store>,
+    keyring: &Arc<Keyring>,
+    authority: &Arc<Authority>,
+) -> anyhow::Result<Vault> {
+    let vault = Vault::new(Arc::clone(store), Arc::clone(keyring), Arc::clone(authority));
+    let opened = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
+        match vault.seal_anew() {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(
                 count,
                 "imported keys sealed anew with the first key of the secret key file"
-            );
+            ),
+            // Another control plane does it at this moment; or the next start does.
+            Err(error @ (StoreError::Conflict(_) | StoreError::Unavailable(_))) => {
+                tracing::warn!(%error, "imported keys are not sealed anew");
+            }
+            Err(error) => return Err(error.into()),
         }
-        Ok((vault, keyring))
+        Ok(vault)
     });
     opened
         .await

@@ -5,10 +5,12 @@
 //! there: half-sent headers, silent connections and half-sent bodies stay for ever, until descriptors run out.
 
 mod deadline;
+pub mod tls;
 
 use std::{convert::Infallible, future::Future, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use ferromesh_xds::Peer;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
@@ -21,10 +23,10 @@ use tokio::{
     sync::Semaphore,
     task::JoinSet,
 };
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::address::Listener;
+use tls::Tls;
 
 /// Any body.
 pub type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
@@ -34,9 +36,10 @@ pub type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 pub struct Limits {
     /// Open connections; further ones wait in the system's queue.
     pub connections: usize,
-    /// From the opening of a connection to the end of its first request's headers.
+    /// From the opening of a connection, with its TLS handshake apart, to the end of its first request's headers; and from
+    /// the first byte of each further HTTP/1 request to the end of its headers.
     pub first_request: Duration,
-    /// For the headers of each further HTTP/1 request, idle time included.
+    /// Between two HTTP/1 requests.
     pub header_read: Duration,
     /// HTTP/2 streams at the same time on one connection.
     pub streams: u32,
@@ -50,7 +53,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 10_000,
-            first_request: Duration::from_secs(10),
+            // With half of it for the handshake, all that is slow is gone within 10 s.
+            first_request: Duration::from_secs(5),
             header_read: Duration::from_secs(60),
             streams: 256,
             ping: (Duration::from_secs(30), Duration::from_secs(10)),
@@ -67,13 +71,14 @@ where
     F: Fn(Request<Incoming>) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = Response<Body>> + Send + 'static,
 {
-    run_with(listener, None, answer, limits, shutdown).await;
+    run_with(listener, None::<Tls>, answer, limits, shutdown).await;
 }
 
-/// As [`run`], with TLS on every connection where it is given.
+/// As [`run`], with TLS on every connection where it is given. Requests have a [`Peer`] in their extensions, unless they come
+/// unencrypted from another machine.
 pub async fn run_with<F, A>(
     listener: Listener,
-    tls: Option<TlsAcceptor>,
+    tls: Option<impl Into<Tls>>,
     answer: F,
     limits: Limits,
     shutdown: CancellationToken,
@@ -81,6 +86,8 @@ pub async fn run_with<F, A>(
     F: Fn(Request<Incoming>) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = Response<Body>> + Send + 'static,
 {
+    let tls = tls.map(Into::into);
+    let is_local = listener.address().is_ok_and(|address| address.is_local());
     let places = Arc::new(Semaphore::new(limits.connections));
     let limits = Arc::new(limits);
     let mut connections = JoinSet::new();
@@ -102,9 +109,9 @@ pub async fn run_with<F, A>(
                 connections.spawn(async move {
                     let _place = place;
                     let ended = match tls {
-                        None => serve(stream, answer, &limits, shutdown).await,
+                        None => serve(stream, is_local.then_some(Peer::Local), answer, &limits, shutdown).await,
                         Some(tls) => match timely(limits.first_request, tls.accept(stream)).await {
-                            Ok(stream) => serve(stream, answer, &limits, shutdown).await,
+                            Ok((stream, peer)) => serve(stream, Some(peer), answer, &limits, shutdown).await,
                             Err(error) => Err(error.into()),
                         },
                     };
@@ -145,6 +152,7 @@ async fn timely<T>(limit: Duration, work: impl Future<Output = io::Result<T>>) -
 
 async fn serve<S, F, A>(
     stream: S,
+    peer: Option<Peer>,
     answer: F,
     limits: &Limits,
     shutdown: CancellationToken,
@@ -154,11 +162,18 @@ where
     F: Fn(Request<Incoming>) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = Response<Body>> + Send + 'static,
 {
-    let (stream, first_request) = deadline::until_first_request(stream, limits.first_request);
-    let service = hyper::service::service_fn(move |request| {
-        first_request.arrived();
+    let (stream, requests) = deadline::for_headers(stream, limits.first_request);
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        let running = requests.arrived(request.version());
+        if let Some(peer) = &peer {
+            request.extensions_mut().insert(peer.clone());
+        }
         let answer = answer(request);
-        async move { Ok::<_, Infallible>(answer.await) }
+        async move {
+            let response = answer.await;
+            drop(running);
+            Ok::<_, Infallible>(response)
+        }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder

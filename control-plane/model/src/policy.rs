@@ -26,7 +26,7 @@ mod service;
 use ferromesh_policy::{breaker, fault, headers};
 use serde::{Deserialize, Serialize};
 
-pub use check::check;
+pub use check::{check, shape};
 pub use ext_authz::ExtAuthz;
 pub use filter::{CanarySettings, ObservabilitySettings, OnRetry};
 pub use forwarded::{CertDetail, ForwardClientCert, Forwarded};

@@ -41,6 +41,20 @@ pub struct Metadata {
     pub version: u64,
 }
 
+/// A mesh that its owner lets another account use.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Share {
+    /// Name of the mesh.
+    pub mesh: String,
+    /// Account that owns it, 12 digits.
+    pub mesh_owner: String,
+    /// Account that may use it, 12 digits.
+    pub account: String,
+    /// Since when, in seconds since 1970-01-01 UTC, with a fraction.
+    pub shared_at: f64,
+}
+
 /// A tag of a resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

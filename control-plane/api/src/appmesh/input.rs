@@ -8,7 +8,7 @@ use ferromesh_model::Violation;
 use serde_json::{Map, Value};
 
 use super::{name_member, Found};
-use crate::request::Request;
+use crate::request::{Expected, Request};
 use crate::ApiError;
 
 /// A checked input.
@@ -17,6 +17,8 @@ pub(super) struct Input {
     labels: BTreeMap<&'static str, String>,
     query: BTreeMap<String, String>,
     pub(super) body: Map<String, Value>,
+    /// The version that the resource must have, if the client asks for one.
+    pub(super) if_version: Option<Expected>,
 }
 
 impl Input {
@@ -26,7 +28,12 @@ impl Input {
         let Type::Structure(members) = shape.ty else {
             return Err(ApiError::internal(&format!("{} is no structure", shape.name)));
         };
-        let query = request.query_members()?;
+        let mut query = request.query_members()?;
+        // What the operation does not know does not count: CreateMesh has no meshOwner.
+        query.retain(|name, _| {
+            let mut members = members.iter();
+            members.any(|member| member.location == Location::Query && member.name == name)
+        });
         let mut violations = Vec::new();
         for member in members {
             match member.location {
@@ -60,6 +67,7 @@ impl Input {
             labels: found.labels.clone(),
             query,
             body,
+            if_version: request.if_match()?,
         })
     }
 

@@ -9,6 +9,7 @@ use ferromesh_model::Violation;
 use ferromesh_store::catalog;
 use serde_json::{json, Map, Value};
 
+use super::accounts::Named;
 use super::{listing, Input, Scene};
 use crate::view;
 use crate::{ApiError, ErrorKind};
@@ -28,7 +29,7 @@ pub(super) fn read(input: &Input) -> Result<Vec<Tag>, ApiError> {
 }
 
 /// What shapes do not say of sorted tags.
-pub(super) fn rules(tags: &[Tag]) -> Vec<Violation> {
+pub(crate) fn rules(tags: &[Tag]) -> Vec<Violation> {
     let mut violations = Vec::new();
     let mut keys = BTreeSet::new();
     for tag in tags {
@@ -46,6 +47,24 @@ pub(super) fn rules(tags: &[Tag]) -> Vec<Violation> {
         }
     }
     violations
+}
+
+/// Adds tags to others, which stay unless they have a new value.
+pub(crate) fn merge(tags: &mut Vec<Tag>, new: &[Tag]) -> Result<(), ApiError> {
+    tags.retain(|tag| !new.iter().any(|new| new.key == tag.key));
+    tags.extend(new.iter().cloned());
+    tags.sort_by(|a, b| a.key.cmp(&b.key));
+    at_most(tags.len())
+}
+
+fn at_most(count: usize) -> Result<(), ApiError> {
+    if count > MOST {
+        return Err(ApiError::new(
+            ErrorKind::TooManyTags,
+            format!("tags: a resource can have at most {MOST}, would have {count}"),
+        ));
+    }
+    Ok(())
 }
 
 /// Adds tags to a resource, or changes the values of those it has.
@@ -80,10 +99,8 @@ pub(super) fn list(scene: &Scene<'_>, input: &Input) -> Result<Value, ApiError> 
     let record = found
         .filter(|record| record.metadata.arn == arn)
         .ok_or_else(|| absent(scene, &key))?;
-    let after = input
-        .query("nextToken")
-        .map(|token| listing::read_token(token))
-        .transpose()?;
+    let scope = format!("tags/{arn}");
+    let after = listing::position(input, &scope)?;
     let limit = input.number("limit").unwrap_or(PAGE).min(PAGE);
     let mut rest: Vec<&Tag> = record
         .tags
@@ -94,7 +111,7 @@ pub(super) fn list(scene: &Scene<'_>, input: &Input) -> Result<Value, ApiError> 
     rest.truncate(limit);
     let mut answer = Map::new();
     if let (true, Some(last)) = (has_more, rest.last()) {
-        answer.insert("nextToken".to_owned(), json!(listing::write_token(&last.key)));
+        answer.insert("nextToken".to_owned(), json!(listing::token_of(&scope, &last.key)));
     }
     answer.insert("tags".to_owned(), json!(rest));
     Ok(Value::Object(answer))
@@ -110,34 +127,23 @@ fn change(scene: &Scene<'_>, input: &Input, change: impl Fn(&mut Vec<Tag>)) -> R
         let before = record.tags.clone();
         change(&mut record.tags);
         record.tags.sort_by(|a, b| a.key.cmp(&b.key));
-        let count = record.tags.len();
-        if count > MOST {
-            return Err(ApiError::new(
-                ErrorKind::TooManyTags,
-                format!("tags: a resource can have at most {MOST}, would have {count}"),
-            ));
-        }
+        at_most(record.tags.len())?;
         let changes = if record.tags == before {
             Vec::new()
         } else {
             vec![catalog::put_record(&record)?]
         };
-        Ok((changes, ()))
+        Ok::<_, ApiError>((changes, ()))
     })?;
     Ok(json!({}))
 }
 
 /// The resource whose tags are meant.
 fn resource(input: &Input) -> Result<(Key, String), ApiError> {
-    let arn = input.query("resourceArn").cloned().unwrap_or_default();
-    match Key::parse(&arn).filter(|_| arn.starts_with("arn:")) {
-        Some(key) => Ok((key, arn)),
-        None => Err(ApiError::bad_request(format!(
-            "resourceArn: must be the ARN of an App Mesh resource, is {arn:?}"
-        ))),
-    }
+    let named = Named::read(input.query("resourceArn").map_or("", String::as_str))?;
+    Ok((named.key, named.arn))
 }
 
 fn absent(scene: &Scene<'_>, key: &Key) -> ApiError {
-    validate::not_found(&scene.config.account, key).into()
+    validate::not_found(scene.owner, key).into()
 }

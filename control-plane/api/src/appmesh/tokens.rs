@@ -7,12 +7,12 @@
 
 use ferromesh_model::resource::Key;
 use ferromesh_model::validate::Lookup;
-use ferromesh_store::{catalog, key, Change, StoreError};
+use ferromesh_store::{catalog, key, Change, Revision, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::{Call, Input};
+use super::{Call, Input, Scene};
 use crate::state::hex;
 use crate::view::View;
 use crate::{ApiError, ErrorKind};
@@ -26,7 +26,7 @@ const SWEPT: usize = 2;
 
 /// A token with the call it belongs to.
 #[derive(Debug)]
-pub(super) struct Token {
+pub(crate) struct Token {
     /// Hash of the token; tokens have any length and characters.
     name: String,
     /// Hash of the call: operation, names and body without the token.
@@ -39,14 +39,17 @@ pub(super) struct Token {
 struct Remembered {
     call: String,
     at: f64,
-    key: Key,
-    uid: String,
+    /// The resource that the call made or changed, and its uid; a change set has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<Key>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    uid: Option<String>,
     answer: Value,
 }
 
 impl Token {
     /// The token of a call; `None` when it carries none.
-    pub(super) fn of(call: &Call, input: &Input) -> Option<Self> {
+    pub(super) fn of(scene: &Scene<'_>, call: &Call, input: &Input) -> Option<Self> {
         let token = input.text("clientToken")?;
         let members = input.body.iter().filter(|(member, _)| *member != "clientToken");
         let body: Map<String, Value> = members.map(|(member, value)| (member.clone(), value.clone())).collect();
@@ -60,9 +63,25 @@ impl Token {
             Value::Object(body),
         ]);
         let hash = |text: &str| hex(&Sha256::digest(text.as_bytes()));
+        let caller = &scene.caller.account;
+        let name = if caller == scene.owner {
+            hash(token)
+        } else {
+            // In a shared mesh everybody's tokens are their own.
+            hash(&format!("{caller} {token}"))
+        };
         Some(Self {
-            name: hash(token),
+            name,
             call: hash(&call.to_string()),
+        })
+    }
+
+    /// The token of a change set; `None` when it carries none.
+    pub(crate) fn of_set(token: Option<&str>, content: &Value) -> Option<Self> {
+        let hash = |text: &str| hex(&Sha256::digest(text.as_bytes()));
+        Some(Self {
+            name: hash(token?),
+            call: hash(&format!("ApplyChanges {content}")),
         })
     }
 
@@ -74,7 +93,7 @@ impl Token {
     ///
     /// # Errors
     /// `ConflictException` when the token was used for another call.
-    pub(super) fn answer(&self, view: &View<'_>, now: f64) -> Result<Option<Value>, ApiError> {
+    pub(crate) fn answer(&self, view: &View<'_>, now: f64) -> Result<Option<Value>, ApiError> {
         let Some(stored) = view.get(&self.key())? else {
             return Ok(None);
         };
@@ -82,11 +101,11 @@ impl Token {
         if now - remembered.at > SECONDS {
             return Ok(None);
         }
-        let is_there = view
-            .record(&remembered.key)?
-            .is_some_and(|record| record.metadata.uid == remembered.uid);
-        if !is_there {
-            return Ok(None);
+        if let Some(key) = &remembered.key {
+            let record = view.record(key)?;
+            if record.map(|record| record.metadata.uid) != remembered.uid {
+                return Ok(None);
+            }
         }
         if remembered.call != self.call {
             return Err(ApiError::new(
@@ -97,20 +116,24 @@ impl Token {
         Ok(Some(remembered.answer))
     }
 
+    /// The revision in which the call was remembered.
+    pub(crate) fn revision(&self, view: &View<'_>) -> Result<Option<Revision>, StoreError> {
+        Ok(view.get(&self.key())?.map(|stored| stored.modified))
+    }
+
     /// The writes that remember a call, and forget calls that are too old.
-    pub(super) fn remember(
+    pub(crate) fn remember(
         &self,
         view: &View<'_>,
         now: f64,
-        resource: (&Key, &str),
+        resource: Option<(&Key, &str)>,
         answer: &Value,
     ) -> Result<Vec<Change>, StoreError> {
-        let (key, uid) = resource;
         let remembered = Remembered {
             call: self.call.clone(),
             at: now,
-            key: key.clone(),
-            uid: uid.to_owned(),
+            key: resource.map(|(key, _)| key.clone()),
+            uid: resource.map(|(_, uid)| uid.to_owned()),
             answer: answer.clone(),
         };
         let mut changes = sweep(view, now)?;

@@ -1,6 +1,7 @@
 //! `/v1/certificates`: certificates and authorities that resources name by ARN.
 
 use ferromesh_model::Violation;
+use ferromesh_store::Store;
 use serde_json::{json, Value};
 
 use crate::certificates::{Certificates, Import};
@@ -47,6 +48,7 @@ pub(crate) fn pages(rest: &[&str]) -> &'static [(&'static str, Page)] {
 
 /// The answer to one request.
 pub(super) fn answer(
+    store: &dyn Store,
     certificates: &dyn Certificates,
     page: Page,
     segments: &[String],
@@ -61,8 +63,8 @@ pub(super) fn answer(
     match page {
         Page::List => Ok(json!({ "certificates": certificates.list()? })),
         Page::Get => found(certificates.get(&arn)?),
-        Page::Put => certificates.put(&arn, &import(request)?),
-        Page::Delete => found(certificates.delete(&arn)?),
+        Page::Put => certificates.put_in(store, &arn, &import(request)?),
+        Page::Delete => found(certificates.delete_in(store, &arn)?),
         Page::Renew => found(certificates.renew(&arn)?),
     }
 }

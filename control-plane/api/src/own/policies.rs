@@ -4,11 +4,12 @@ use ferromesh_model::policy::{self, Policy, RampTurn, TurnRefused};
 use ferromesh_model::resource::Key;
 use ferromesh_model::validate;
 use ferromesh_model::Violation;
-use ferromesh_store::{catalog, key, Change};
+use ferromesh_store::{catalog, key, Change, Revision};
 use serde_json::{json, Value};
 
+use crate::access::{Role, Subject};
 use crate::appmesh::Scene;
-use crate::request::Request;
+use crate::request::{Expected, Request};
 use crate::view::{self, View};
 use crate::{ApiError, ErrorKind};
 
@@ -22,29 +23,33 @@ pub(super) fn list(scene: &Scene<'_>, request: &Request) -> Result<Value, ApiErr
             return Err(validate::not_found(&scene.config.account, &key).into());
         }
     }
-    Ok(json!({ "policies": catalog::policies(scene.store, mesh)? }))
+    let mut policies = catalog::policies(scene.store, mesh)?;
+    policies.retain(|policy| scene.caller.may(Role::Reader, Subject::Policy, &policy.mesh));
+    Ok(json!({ "policies": policies }))
 }
 
-/// One policy, with the status of its rollbacks where there have been any.
-pub(super) fn get(scene: &Scene<'_>, mesh: &str, name: &str) -> Result<Value, ApiError> {
+/// One policy, with the status of its rollbacks where there have been any, and its version: the revision of the store in
+/// which it was last written.
+pub(super) fn get(scene: &Scene<'_>, mesh: &str, name: &str) -> Result<(Value, Revision), ApiError> {
     match catalog::policy(scene.store, mesh, name)? {
-        Some((policy, _)) => {
+        Some((policy, version)) => {
             let mut shown = json!(policy);
             if let Some(status) = super::rollback::status(scene, mesh, name)? {
                 shown["status"] = status;
             }
-            Ok(shown)
+            Ok((shown, version))
         }
         None => Err(absent(mesh, name)),
     }
 }
 
 /// Makes or replaces a policy. The names in the body may be left out; given, they must be those of the path. A status is
-/// passed over, so that what was read can be written.
-pub(super) fn put(scene: &Scene<'_>, mesh: &str, name: &str, request: &Request) -> Result<Value, ApiError> {
+/// passed over, so that what was read can be written. With `If-Match` only a policy of that version is replaced.
+pub(super) fn put(scene: &Scene<'_>, mesh: &str, name: &str, request: &Request) -> Result<(Value, Revision), ApiError> {
+    let expected = request.if_match()?;
     let mut body = request.object()?;
     body.remove("status");
-    let mut violations: Vec<_> = names(name).into_iter().collect();
+    let mut violations: Vec<_> = self::name(name).into_iter().collect();
     for (member, in_path) in [("mesh", mesh), ("name", name)] {
         let in_body = body.entry(member).or_insert_with(|| json!(in_path));
         if in_body.as_str().is_some_and(|in_body| in_body != in_path) {
@@ -59,11 +64,20 @@ pub(super) fn put(scene: &Scene<'_>, mesh: &str, name: &str, request: &Request) 
     ApiError::refuse(violations)?;
     let policy: Policy = serde_json::from_value(body)
         .map_err(|error| ApiError::bad_request(format!("body: cannot be read as a policy: {error}")))?;
-    view::commit(scene.store, |view: &View<'_>| {
+    let (_, written) = view::commit_at(scene.store, |view: &View<'_>| {
+        if let Some(expected) = expected {
+            fits(view, mesh, name, expected)?;
+        }
         policy.check_among(view, &scene.config.account)?;
         Ok::<_, ApiError>((vec![catalog::put_policy(&policy)?], ()))
     })?;
-    Ok(json!(policy))
+    Ok((json!(policy), written.unwrap_or_default()))
+}
+
+/// Refuses a change of a policy that has another version.
+fn fits(view: &View<'_>, mesh: &str, name: &str, expected: Expected) -> Result<(), ApiError> {
+    let stored = view.get(&key::policy(mesh, name))?.ok_or_else(|| absent(mesh, name))?;
+    expected.check(&format!("policy {name:?}"), stored.modified)
 }
 
 /// Starts, pauses or resumes a policy's ramp and gives back the policy.
@@ -93,19 +107,31 @@ pub(super) fn turn_ramp(scene: &Scene<'_>, mesh: &str, name: &str, turn: RampTur
     })
 }
 
-/// Deletes a policy and gives back what it was.
-pub(super) fn delete(scene: &Scene<'_>, mesh: &str, name: &str) -> Result<Value, ApiError> {
+/// Deletes a policy and gives back what it was. With `If-Match` only one of that version.
+pub(super) fn delete(scene: &Scene<'_>, mesh: &str, name: &str, request: &Request) -> Result<Value, ApiError> {
+    let expected = request.if_match()?;
     view::commit(scene.store, |view| {
         let key = key::policy(mesh, name);
         let stored = view.get(&key)?.ok_or_else(|| absent(mesh, name))?;
+        if let Some(expected) = expected {
+            fits(view, mesh, name, expected)?;
+        }
         let policy: Policy = catalog::read(&stored)?;
-        // A later policy of this name is another one.
-        let changes = vec![Change::delete(key), Change::delete(key::rollback(mesh, name))];
-        Ok((changes, json!(policy)))
+        Ok((deletion(mesh, name), json!(policy)))
     })
 }
 
-fn names(name: &str) -> Option<Violation> {
+/// The writes that delete a policy.
+pub(super) fn deletion(mesh: &str, name: &str) -> Vec<Change> {
+    // A later policy of this name is another one.
+    vec![
+        Change::delete(key::policy(mesh, name)),
+        Change::delete(key::rollback(mesh, name)),
+    ]
+}
+
+/// What is wrong with the name of a policy.
+pub(super) fn name(name: &str) -> Option<Violation> {
     validate::name(ferromesh_model::resource::Kind::Route, "name", name)
 }
 

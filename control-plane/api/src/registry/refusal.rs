@@ -106,7 +106,8 @@ impl Refused {
 
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
-        Self::new(Why::InternalFailure, ApiError::internal(&error).message)
+        // Cloud Map has no error for "not now": the text says it.
+        Self::new(Why::InternalFailure, ApiError::from(error).message)
     }
 }
 

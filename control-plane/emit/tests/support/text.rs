@@ -46,11 +46,13 @@ impl From<Value> for Tree {
 /// The descriptors that the crate envoy-types ships beside its code.
 fn pool() -> &'static DescriptorPool {
     static POOL: OnceLock<DescriptorPool> = OnceLock::new();
-    POOL.get_or_init(|| {
-        let path = envoy_types_folder().join("src/generated/types.bin");
-        let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        DescriptorPool::decode(bytes.as_slice()).expect("a descriptor set")
-    })
+    POOL.get_or_init(|| DescriptorPool::decode(descriptors().as_slice()).expect("a descriptor set"))
+}
+
+/// The descriptor set that the crate envoy-types ships.
+pub fn descriptors() -> Vec<u8> {
+    let path = envoy_types_folder().join("src/generated/types.bin");
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 fn host_platform() -> String {

@@ -1,171 +1,204 @@
-//! `ferromesh apply`: makes the server hold what the files say.
+//! `ferromesh apply`: makes the server hold what the files say, all of it at once or nothing.
 //!
-//! Documents go out in the order of their dependencies, whatever their order in the files. Where two changes depend
-//! on each other the other way round (a router gets a second listener only after its routes name their port, a route
-//! names a port only once the router has it), what was refused is tried again as long as something else succeeds.
+//! The documents go out as one change set, so that their order means nothing and a mistake in one leaves everything as it
+//! was. `--dry-run`, which is `ferromesh diff`, says what would change: resources, what the proxies would be sent, lints.
+
+mod prune;
+mod request;
+mod shown;
 
 use std::path::PathBuf;
 
-use ferromesh_model::resource::Key;
-use serde_json::{json, Value};
-
 use super::{
-    documents::{self, Content, Document},
+    documents::{self, Document},
     http::{CallError, Client},
-    output, paths, Connection, MeshName,
+    output::{self, Form},
+    Connection, MeshName,
 };
 use crate::exit::Exit;
+use request::Wanted;
+pub use shown::finding;
+
+/// Path of change sets.
+const CHANGES: &str = "/v1/changes";
 
 /// The flags of `ferromesh apply`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Arguments {
+    #[command(flatten)]
+    what: What,
+    /// Say what would change, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do what was asked without asking back: needed to delete with --prune
+    #[arg(long)]
+    yes: bool,
+}
+
+/// What is to be applied or compared.
+#[derive(Clone, Debug, clap::Args)]
+pub struct What {
     /// A file, a folder of .json, .yaml and .yml files, or - for standard input; may be given several times
     #[arg(long = "filename", short = 'f', value_name = "FILE|DIR", required = true, num_args = 1..)]
     files: Vec<PathBuf>,
+    /// Also delete what the meshes have and the files don't, all but the meshes themselves
+    #[arg(long)]
+    prune: bool,
+    /// Whose Envoy configuration is compared
+    #[arg(long, value_enum, default_value = "all")]
+    proxies: Proxies,
     #[command(flatten)]
     mesh: MeshName,
     #[command(flatten)]
     connection: Connection,
+    /// Form of the output
+    #[arg(long, short, value_enum, default_value = "table")]
+    output: Form,
 }
 
-/// What became of a document.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It is new.
-    Created,
-    /// It was another, and has this version now.
-    Updated(Option<u64>),
-    /// It was as it should be.
-    Unchanged,
+/// Whose Envoy configuration is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Proxies {
+    /// Every virtual node's and virtual gateway's.
+    All,
+    /// Those that are connected.
+    Connected,
+    /// Nobody's.
+    None,
 }
 
-/// Runs the command.
+impl Proxies {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Connected => "connected",
+            Self::None => "none",
+        }
+    }
+}
+
+/// Runs `ferromesh apply`.
 ///
 /// # Errors
 /// The client cannot be made, or output cannot be written.
 pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
-    let mut documents = match documents::read(&arguments.files, arguments.mesh.name.as_deref()) {
+    if arguments.dry_run {
+        return compare(arguments.what).await;
+    }
+    let client = Client::new(&arguments.what.connection)?;
+    let Some(wanted) = wanted(&arguments.what, &client).await? else {
+        return Ok(Exit::Failure);
+    };
+    if !wanted.pruned.is_empty() && !arguments.yes {
+        eprintln!("error: --prune would delete what follows; nothing was changed, --yes does it:");
+        for label in &wanted.pruned {
+            eprintln!("  {label}");
+        }
+        return Ok(Exit::Failure);
+    }
+    send(&client, wanted, arguments.what.output).await
+}
+
+/// Runs `ferromesh diff`.
+///
+/// # Errors
+/// As [`run`].
+pub async fn compare(what: What) -> anyhow::Result<Exit> {
+    let client = Client::new(&what.connection)?;
+    let Some(wanted) = wanted(&what, &client).await? else {
+        return Ok(Exit::Failure);
+    };
+    let body = wanted.dry_run(what.proxies.as_str());
+    match client.ask(CHANGES, &body).await {
+        Ok(answer) => {
+            match what.output {
+                Form::Table => output::write(&shown::difference(&answer, shown::Colours::of_terminal()))?,
+                form => output::print(form, &answer, || output::Table::new(&[]))?,
+            }
+            Ok(Exit::Success)
+        }
+        Err(error) => Ok(refused(&wanted, &error)),
+    }
+}
+
+/// Applies documents that were read elsewhere.
+///
+/// # Errors
+/// Output cannot be written.
+pub async fn all(client: &Client, documents: Vec<Document>) -> anyhow::Result<Exit> {
+    send(client, Wanted::new(documents), Form::Table).await
+}
+
+/// What the files say; `None` if they cannot be read or compared with what is there, which has been said.
+async fn wanted(what: &What, client: &Client) -> anyhow::Result<Option<Wanted>> {
+    let documents = match documents::read(&what.files, what.mesh.name.as_deref()) {
         Ok(documents) => documents,
         Err(problems) => {
             for problem in problems {
                 eprintln!("error: {problem}");
             }
-            return Ok(Exit::Failure);
+            return Ok(None);
         }
     };
-    documents.sort_by_key(|document| document.content.rank());
-    let client = Client::new(&arguments.connection.server)?;
-    let mut failed = false;
-    let mut waiting: Vec<(Document, Option<CallError>)> = documents.into_iter().map(|d| (d, None)).collect();
-    loop {
-        let before = waiting.len();
-        let mut refused = Vec::new();
-        for (document, _) in waiting {
-            let label = document.content.label();
-            match apply(&client, &document.content).await {
-                Ok(outcome) => output::write(&format!("{label} {}\n", describe(&outcome)))?,
-                Err(error) if error.is_refusal() => refused.push((document, Some(error))),
-                Err(error) => {
-                    // The rest would fail the same way.
-                    eprintln!("error: {label}: {error}");
-                    return Ok(Exit::Failure);
-                }
+    let mut wanted = Wanted::new(documents);
+    if what.prune {
+        match prune::superfluous(client, &wanted).await {
+            Ok(superfluous) => wanted.delete(superfluous),
+            Err(error) => {
+                eprintln!("error: what there is cannot be listed: {error}");
+                return Ok(None);
             }
         }
-        waiting = refused;
-        if waiting.is_empty() || waiting.len() == before {
-            break;
-        }
     }
-    for (document, error) in waiting {
-        failed = true;
-        let reason = error.map(|error| error.to_string()).unwrap_or_default();
+    Ok(Some(wanted))
+}
+
+async fn send(client: &Client, wanted: Wanted, form: Form) -> anyhow::Result<Exit> {
+    match client.ask(CHANGES, &wanted.body()).await {
+        Ok(answer) => {
+            match form {
+                Form::Table => output::write(&shown::applied(&answer))?,
+                form => output::print(form, &answer, || output::Table::new(&[]))?,
+            }
+            for finding in shown::added(&answer) {
+                eprintln!("{finding}");
+            }
+            Ok(Exit::Success)
+        }
+        Err(error) => Ok(refused(&wanted, &error)),
+    }
+}
+
+/// Says what was refused, each mistake with the document that it is in.
+fn refused(wanted: &Wanted, error: &CallError) -> Exit {
+    let violations = error.violations();
+    if violations.is_empty() {
+        eprintln!("error: {error}");
+        return Exit::Failure;
+    }
+    for violation in violations {
+        let text = |member: &str| {
+            violation
+                .get(member)
+                .and_then(serde_json::Value::as_str)
+                .unwrap_or_default()
+        };
+        let index = violation.get("index").and_then(serde_json::Value::as_u64);
+        let index = index
+            .and_then(|index| usize::try_from(index).ok())
+            .unwrap_or(usize::MAX);
+        let place = wanted.place(index);
+        let path = text("path")
+            .strip_prefix(&format!("changes[{index}]"))
+            .unwrap_or_default();
+        let path = path.trim_start_matches('.');
+        let separator = if path.is_empty() { "" } else { ": " };
         eprintln!(
-            "error: {}: {} refused: {reason}",
-            document.origin,
-            document.content.label()
+            "error: {place} refused: {}: {path}{separator}{}",
+            text("type"),
+            text("message")
         );
     }
-    Ok(if failed { Exit::Failure } else { Exit::Success })
-}
-
-fn describe(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Created => "created".to_owned(),
-        Outcome::Updated(Some(version)) => format!("updated to version {version}"),
-        Outcome::Updated(None) => "updated".to_owned(),
-        Outcome::Unchanged => "unchanged".to_owned(),
-    }
-}
-
-/// Creates or updates what the document names, or finds it as it should be.
-///
-/// # Errors
-/// The server refused, or was not reached.
-pub async fn apply(client: &Client, content: &Content) -> Result<Outcome, CallError> {
-    match content {
-        Content::Resource { key, spec, tags } => resource(client, key, spec, tags.as_ref()).await,
-        Content::Policy { mesh, name, body } => policy(client, mesh, name, body).await,
-    }
-}
-
-async fn resource(client: &Client, key: &Key, spec: &Value, tags: Option<&Value>) -> Result<Outcome, CallError> {
-    let item = paths::item(key);
-    let found = match client.get(&item).await {
-        Ok(found) => found,
-        Err(error) if error.is_not_found() => return create(client, key, spec, tags).await,
-        Err(error) => return Err(error),
-    };
-    let same_spec = found.get("spec") == Some(&ferromesh_model::describe(key.kind, spec));
-    let mut outcome = Outcome::Unchanged;
-    if !same_spec {
-        let updated = client.put(&item, &json!({ "spec": spec })).await?;
-        outcome = Outcome::Updated(updated.pointer("/metadata/version").and_then(Value::as_u64));
-    }
-    if let (Some(tags), Some(arn)) = (tags, found.pointer("/metadata/arn").and_then(Value::as_str)) {
-        if set_tags(client, arn, tags).await? && outcome == Outcome::Unchanged {
-            outcome = Outcome::Updated(None);
-        }
-    }
-    Ok(outcome)
-}
-
-async fn create(client: &Client, key: &Key, spec: &Value, tags: Option<&Value>) -> Result<Outcome, CallError> {
-    let mut body = json!({ paths::name_member(key.kind): key.name, "spec": spec });
-    if let Some(tags) = tags {
-        body["tags"] = tags.clone();
-    }
-    let collection = paths::collection(key.kind, &key.mesh, key.parent.as_deref());
-    client.put(&collection, &body).await?;
-    Ok(Outcome::Created)
-}
-
-/// Adds and changes tags; others stay, as with `aws appmesh tag-resource`. Says whether anything changed.
-async fn set_tags(client: &Client, arn: &str, tags: &Value) -> Result<bool, CallError> {
-    let (list, set) = paths::tags(arn);
-    let present = client.list(&list, "tags").await?;
-    let wanted = tags.as_array().map(Vec::as_slice).unwrap_or_default();
-    if tags.is_array() && wanted.iter().all(|tag| present.contains(tag)) {
-        return Ok(false);
-    }
-    client.put(&set, &json!({ "tags": tags })).await?;
-    Ok(true)
-}
-
-async fn policy(client: &Client, mesh: &str, name: &str, body: &Value) -> Result<Outcome, CallError> {
-    let item = paths::policy(mesh, name);
-    let found = match client.get(&item).await {
-        Ok(found) => Some(found),
-        Err(error) if error.is_not_found() => None,
-        Err(error) => return Err(error),
-    };
-    let same = |member: &str| found.as_ref().and_then(|found| found.get(member)) == body.get(member);
-    if same("target") && same("spec") {
-        return Ok(Outcome::Unchanged);
-    }
-    client.put(&item, body).await?;
-    Ok(match found {
-        Some(_) => Outcome::Updated(None),
-        None => Outcome::Created,
-    })
+    eprintln!("error: nothing was changed");
+    Exit::Failure
 }

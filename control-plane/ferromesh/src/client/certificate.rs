@@ -90,7 +90,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Action::Show(show) => (&show.connection, show.arn.as_str()),
         Action::Delete(one) | Action::Renew(one) => (&one.connection, one.arn.as_str()),
     };
-    let client = Client::new(&connection.server)?;
+    let client = Client::new(connection)?;
     let path = paths::certificate(arn);
     let (answered, done) = match &arguments.action {
         Action::Import(import) => (client.put(&path, &body(import)?).await, "imported"),

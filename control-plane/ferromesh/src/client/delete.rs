@@ -35,7 +35,7 @@ pub struct Arguments {
 /// # Errors
 /// The client cannot be made, or output cannot be written.
 pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
-    let client = Client::new(&arguments.connection.server)?;
+    let client = Client::new(&arguments.connection)?;
     let (label, path) = match what(&arguments) {
         Ok(what) => what,
         Err(problem) => return Ok(Exit::usage([problem])),

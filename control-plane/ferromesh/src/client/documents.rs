@@ -1,9 +1,10 @@
 //! Resource documents: what stands in the files that `apply` reads.
 //!
-//! Three forms, in JSON or YAML, several to a file:
+//! Four forms, in JSON or YAML, several to a file:
 //! - App Mesh's create input, as `aws appmesh create-… --cli-input-json` takes it:
 //!   `{"meshName": "m", "virtualNodeName": "n", "spec": {…}, "tags": […]}`;
 //! - App Mesh's describe output, bare or as the CLI wraps it: `{"virtualNode": {"meshName": …, "spec": …, "metadata": …}}`;
+//! - files that another tool made (dumps with tags, CloudFormation, Kubernetes manifests, Terraform), which [`super::import`] reads;
 //! - our policies: `{"name": "p", "mesh": "m", "target": {…}, "spec": {…}}`, bare or wrapped in `policy`.
 
 mod files;

@@ -45,7 +45,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let Some(mesh) = &arguments.mesh.name else {
         return Ok(Exit::usage(["which mesh? name it with --mesh or FERROMESH_MESH"]));
     };
-    let client = Client::new(&arguments.connection.server)?;
+    let client = Client::new(&arguments.connection)?;
     let headers: Vec<_> = arguments
         .headers
         .iter()

@@ -36,7 +36,7 @@ pub struct Arguments {
 /// # Errors
 /// The client cannot be made, or output cannot be written.
 pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
-    let client = Client::new(&arguments.connection.server)?;
+    let client = Client::new(&arguments.connection)?;
     match fetch(&client, &arguments).await {
         Ok(value) => {
             output::print(arguments.format.output, &value, || table(arguments.kind, &value))?;

@@ -1,9 +1,15 @@
-//! Calls of the API: JSON over HTTP, on TCP or a Unix socket.
+//! Calls of the API: JSON over HTTP or HTTPS, on TCP or a Unix socket.
+
+mod credentials;
+mod trust;
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
+
+use super::Connection;
+use credentials::Credentials;
 
 /// No call takes this long unless the server is stuck.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -11,7 +17,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// Address of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Server {
-    /// `http://host:port`, without a slash at the end.
+    /// `http://host:port` or `https://host:port`, without a slash at the end.
     Http(String),
     /// A Unix socket.
     Unix(PathBuf),
@@ -30,9 +36,8 @@ impl FromStr for Server {
         }
         let url = reqwest::Url::parse(text).map_err(|error| error.to_string())?;
         match url.scheme() {
-            "http" => Ok(Self::Http(text.trim_end_matches('/').to_owned())),
-            "https" => Err("https is not there yet: use http on a loopback address, or unix:///path".into()),
-            other => Err(format!("scheme {other:?}: expected http or unix")),
+            "http" | "https" => Ok(Self::Http(text.trim_end_matches('/').to_owned())),
+            other => Err(format!("scheme {other:?}: expected http, https or unix")),
         }
     }
 }
@@ -49,6 +54,8 @@ pub enum CallError {
         kind: String,
         /// The server's words.
         message: String,
+        /// Of a change set: what is wrong with which change.
+        violations: Vec<Value>,
     },
     /// The server was not reached or did not answer in time.
     #[error("the server at {server} cannot be reached: {reason}")]
@@ -58,6 +65,9 @@ pub enum CallError {
         /// What went wrong.
         reason: String,
     },
+    /// The request could not be made.
+    #[error("{0}")]
+    Unsendable(String),
     /// The answer is no JSON.
     #[error("the server's answer to {path} cannot be read: {reason}")]
     Unreadable {
@@ -74,6 +84,14 @@ impl CallError {
         matches!(self, Self::Refused { status, .. } if *status == StatusCode::NOT_FOUND)
     }
 
+    /// What is wrong with the changes of a set: objects with `index`, `path`, `message` and `type`.
+    pub fn violations(&self) -> &[Value] {
+        match self {
+            Self::Refused { violations, .. } => violations,
+            _ => &[],
+        }
+    }
+
     /// Whether the server looked at the request and refused it.
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Refused { .. })
@@ -86,21 +104,33 @@ pub struct Client {
     server: String,
     base: String,
     http: reqwest::Client,
+    credentials: Credentials,
 }
 
 impl Client {
-    /// A client of `server`. Nothing is sent yet.
+    /// A client of a server, with the credentials in the environment. Nothing is sent yet.
     ///
     /// # Errors
-    /// The HTTP client cannot be made.
-    pub fn new(server: &Server) -> anyhow::Result<Self> {
+    /// The HTTP client cannot be made, the authorities cannot be read, or a token would be sent in the clear.
+    pub fn new(connection: &Connection) -> anyhow::Result<Self> {
+        let credentials = Credentials::read(|name| std::env::var(name).ok());
         let builder = reqwest::Client::builder()
             .user_agent(concat!("ferromesh/", env!("CARGO_PKG_VERSION")))
             .timeout(TIME_LIMIT)
             // The control plane is named directly; a proxy between would also break loopback.
             .no_proxy();
-        let (server, base, builder) = match server {
-            Server::Http(url) => (url.clone(), url.clone(), builder),
+        let (server, base, builder) = match &connection.server {
+            Server::Http(url) if url.starts_with("https:") => {
+                let trust = trust::config(connection.ca.as_deref())?;
+                (url.clone(), url.clone(), builder.use_preconfigured_tls(trust))
+            }
+            Server::Http(url) => {
+                anyhow::ensure!(
+                    !credentials.is_token() || is_loopback(url),
+                    "FERROMESH_TOKEN is set, and {url} is neither https nor of this machine: the token would be sent in the clear"
+                );
+                (url.clone(), url.clone(), builder)
+            }
             Server::Unix(path) => (
                 format!("unix://{}", path.display()),
                 "http://localhost".to_owned(),
@@ -111,6 +141,7 @@ impl Client {
             server,
             base,
             http: builder.build()?,
+            credentials,
         })
     }
 
@@ -195,7 +226,10 @@ impl Client {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request.send().await.map_err(unreachable)?;
+        let mut request = request.build().map_err(unreachable)?;
+        let added = self.credentials.add(&mut request);
+        added.map_err(|error| CallError::Unsendable(format!("{error:#}")))?;
+        let response = self.http.execute(request).await.map_err(unreachable)?;
         let status = response.status();
         let error_type = response
             .headers()
@@ -214,6 +248,16 @@ impl Client {
             reason: error.to_string(),
         })
     }
+}
+
+fn is_loopback(url: &str) -> bool {
+    let url = reqwest::Url::parse(url).ok();
+    let host = url.as_ref().and_then(reqwest::Url::host_str).unwrap_or_default();
+    let address = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 fn taken(answer: &mut Value, member: &str, path: String) -> Result<Vec<Value>, CallError> {
@@ -239,7 +283,15 @@ fn refusal(status: StatusCode, error_type: Option<String>, body: &[u8]) -> CallE
         let text = String::from_utf8_lossy(body);
         text.trim().chars().take(500).collect()
     });
-    CallError::Refused { status, kind, message }
+    let violations = json
+        .as_ref()
+        .and_then(|json| json.get("violations")?.as_array().cloned());
+    CallError::Refused {
+        status,
+        kind,
+        message,
+        violations: violations.unwrap_or_default(),
+    }
 }
 
 /// The innermost error says what happened; the outer ones repeat the URL.
@@ -259,9 +311,16 @@ mod tests {
     fn reads_the_forms_of_a_server_address() {
         assert_eq!("http://a:1/".parse(), Ok(Server::Http("http://a:1".into())));
         assert_eq!("unix:///x".parse(), Ok(Server::Unix("/x".into())));
-        for text in ["", "a:1", "https://a", "ftp://a", "unix://x"] {
+        assert_eq!("https://a:1/".parse(), Ok(Server::Http("https://a:1".into())));
+        for text in ["", "a:1", "ftp://a", "unix://x"] {
             assert!(text.parse::<Server>().is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_token_is_not_sent_in_the_clear() {
+        assert!(is_loopback("http://[::1]:1") && is_loopback("http://127.0.0.9") && is_loopback("http://localhost:1"));
+        assert!(!is_loopback("http://127.0.0.1.example.com") && !is_loopback("http://10.0.0.1"));
     }
 
     #[test]

@@ -62,6 +62,11 @@ pub fn tags(arn: &str) -> (String, String) {
     )
 }
 
+/// Path of what lets an account use a mesh.
+pub fn share(mesh: &str, account: &str) -> String {
+    format!("/v1/shares/{}/{}", component(mesh), component(account))
+}
+
 /// Path of a mesh's policies.
 pub fn policies(mesh: &str) -> String {
     format!("/v1/policies?mesh={}", component(mesh))

@@ -28,7 +28,7 @@ fn turn(word: &str) -> Result<RampTurn, String> {
 /// # Errors
 /// The client cannot be made, or output cannot be written.
 pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
-    let client = Client::new(&arguments.connection.server)?;
+    let client = Client::new(&arguments.connection)?;
     let Some(mesh) = &arguments.mesh.name else {
         return Ok(Exit::usage(["which mesh? name it with --mesh or FERROMESH_MESH"]));
     };

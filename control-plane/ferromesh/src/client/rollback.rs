@@ -57,7 +57,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Action::Show(show) => (&show.policy, &show.mesh, &show.connection),
         Action::Clear(clear) => (&clear.policy, &clear.mesh, &clear.connection),
     };
-    let client = Client::new(&connection.server)?;
+    let client = Client::new(connection)?;
     let Some(mesh) = &mesh.name else {
         return Ok(Exit::usage(["which mesh? name it with --mesh or FERROMESH_MESH"]));
     };

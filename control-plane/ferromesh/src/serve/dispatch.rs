@@ -3,7 +3,8 @@
 use std::{convert::Infallible, time::Duration};
 
 use bytes::Bytes;
-use ferromesh_xds::AggregatedDiscoveryService;
+use ferromesh_api::Channel;
+use ferromesh_xds::{AggregatedDiscoveryService, Peer};
 use http::{header, HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -12,8 +13,8 @@ use warp::{filters::BoxedFilter, Filter};
 
 use crate::server::Body;
 
-/// The API answers in milliseconds; what takes this long is a client that sends its body slowly.
-const TIME_LIMIT: Duration = Duration::from_secs(20);
+/// The API has a limit of its own for bodies that come slowly, and answers in milliseconds; what takes this long is stuck.
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// Both services. Clones share them.
 #[derive(Clone)]
@@ -28,11 +29,15 @@ impl Dispatch {
     }
 
     /// Answers one request.
-    pub(super) async fn answer(self, request: Request<Incoming>) -> Response<Body> {
+    pub(super) async fn answer(self, mut request: Request<Incoming>) -> Response<Body> {
         if is_grpc(request.headers()) {
             let response = never_fails(self.xds.oneshot(request).await);
             return response.map(|body| body.map_err(Into::into).boxed_unsync());
         }
+        let is_local = matches!(request.extensions().get(), Some(Peer::Local));
+        request
+            .extensions_mut()
+            .insert(if is_local { Channel::Local } else { Channel::Tls });
         let answer = warp::service(self.api.map(|response| response)).oneshot(request);
         match tokio::time::timeout(TIME_LIMIT, answer).await {
             Ok(response) => never_fails(response).map(|body| body.map_err(Into::into).boxed_unsync()),
@@ -55,15 +60,18 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 
 fn too_slow() -> Response<Body> {
     let body = format!(
-        r#"{{"message":"the request did not arrive within {} s"}}"#,
+        r#"{{"message":"the request was not answered within {} s"}}"#,
         TIME_LIMIT.as_secs()
     );
     let body = Full::new(Bytes::from(body)).map_err(|never| match never {});
     let mut response = Response::new(body.boxed_unsync());
-    *response.status_mut() = StatusCode::REQUEST_TIMEOUT;
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert("x-amzn-errortype", HeaderValue::from_static("BadRequestException"));
+    headers.insert(
+        "x-amzn-errortype",
+        HeaderValue::from_static("ServiceUnavailableException"),
+    );
     // The rest of the body may still come: nothing else can be read from this connection.
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     response

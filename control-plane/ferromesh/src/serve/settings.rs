@@ -3,24 +3,47 @@
 use std::{path::PathBuf, time::Duration};
 
 use ferromesh_emit::FailurePolicy;
+use ferromesh_model::validate::Quotas;
 use serde::Deserialize;
 
-use crate::address::Address;
+use super::{
+    listen::Listen,
+    tls::{Identity, TlsSettings},
+};
+use crate::{
+    address::Address,
+    store::{self, Choice},
+};
 
 /// The flags of `ferromesh serve`. Each goes before its member in the configuration file.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Arguments {
-    /// Address to listen on: IP:PORT of this machine, or unix:///PATH; may be given several times
-    /// [default: 127.0.0.1:8080]
+    /// Address to listen on: IP:PORT, https://IP:PORT or unix:///PATH; may be given several times. What other machines reach
+    /// speaks TLS [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
-    listen: Vec<Address>,
+    listen: Vec<Listen>,
+    /// PEM file with the server's certificate, followed by those that lead to its authority; read again when it changes
+    /// [default: one that the built-in authority issues, whose own is certificates/root.pem in the data folder]
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// PEM file with the key of --tls-certificate
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
+    /// Name or address that clients use, for the certificate of the built-in authority; may be given several times
+    #[arg(long, value_name = "NAME", conflicts_with = "tls_certificate")]
+    tls_name: Vec<String>,
+    /// PEM file of authorities that may vouch for clients, beside the built-in one
+    #[arg(long, value_name = "FILE")]
+    client_ca: Option<PathBuf>,
+    /// Let everybody in who reaches the server, as long as there is no key
+    #[arg(long)]
+    allow_anonymous: bool,
     /// Folder that holds all state
     #[arg(long, value_name = "DIR", env = "FERROMESH_DATA")]
     data: Option<PathBuf>,
-    /// Where resources are kept: redb, a file in the data folder [default: redb]
-    #[arg(long, value_name = "STORE")]
-    store: Option<String>,
-    /// YAML file with the same settings: listen, data, store, secretKeyFile, modules, account, region, failurePolicy, reloadBackOffMillis
+    #[command(flatten)]
+    store: store::StoreFlags,
+    /// YAML file with the same settings: listen, tlsCertificate, tlsKey, tlsNames, clientCa, allowAnonymous, data, store, etcd, secretKeyFile, modules, account, region, failurePolicy, quotas, reloadBackOffMillis
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// File with the keys that imported private keys are sealed with [default: certificates/secret.key in the data folder,
@@ -39,6 +62,9 @@ pub struct Arguments {
     /// What happens to requests when a filter's VM has died: reload makes it anew, open passes them without it
     #[arg(long, value_enum, value_name = "POLICY")]
     failure_policy: Option<Failure>,
+    /// Allow no more resources than App Mesh allowed a new account; quotas in the configuration file go before
+    #[arg(long)]
+    app_mesh_quotas: bool,
 }
 
 /// What happens to requests when a filter's VM has died.
@@ -56,14 +82,25 @@ pub enum Failure {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct File {
     #[serde(default)]
-    listen: Vec<Address>,
+    listen: Vec<Listen>,
+    tls_certificate: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    #[serde(default)]
+    tls_names: Vec<String>,
+    client_ca: Option<PathBuf>,
+    #[serde(default)]
+    allow_anonymous: bool,
     data: Option<PathBuf>,
     store: Option<String>,
+    #[serde(default)]
+    etcd: store::EtcdFile,
     secret_key_file: Option<PathBuf>,
     modules: Option<PathBuf>,
     account: Option<String>,
     region: Option<String>,
     failure_policy: Option<Failure>,
+    /// Most resources of each kind: `{meshes: 15, virtualNodes: 200, …}`; what is not named is not limited.
+    quotas: Option<Quotas>,
     /// Least milliseconds between two attempts to make a dead VM anew, 5 to 60,000.
     reload_back_off_millis: Option<u64>,
 }
@@ -72,9 +109,15 @@ struct File {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Where to listen, one address at least.
-    pub listen: Vec<Address>,
+    pub listen: Vec<Listen>,
+    /// TLS of those addresses that speak it.
+    pub tls: TlsSettings,
+    /// Whether everybody is let in as long as there is no key, from other machines too.
+    pub allow_anonymous: bool,
     /// Folder of the state.
     pub data: PathBuf,
+    /// Where everything is kept.
+    pub store: Choice,
     /// File of the keys that seal imported ones, if it was named.
     pub secret_key_file: Option<PathBuf>,
     /// Folder of the modules, if it was named.
@@ -85,6 +128,8 @@ pub struct Settings {
     pub region: String,
     /// What happens to requests when a filter's VM has died.
     pub failure: FailurePolicy,
+    /// Most resources of each kind.
+    pub quotas: Quotas,
 }
 
 /// Envoy 1.40 dies of 1 ms; from 5 ms on one bad request a second costs 1.5 % of the others.
@@ -104,17 +149,33 @@ impl Settings {
         let listen = match (arguments.listen.is_empty(), file.listen.is_empty()) {
             (false, _) => arguments.listen,
             (true, false) => file.listen,
-            (true, true) => vec![Address::Tcp(([127, 0, 0, 1], 8080).into())],
+            (true, true) => vec![Listen {
+                address: Address::Tcp(([127, 0, 0, 1], 8080).into()),
+                is_tls: false,
+            }],
         };
-        for address in listen.iter().filter(|address| !address.is_local()) {
-            problems.push(format!(
-                "--listen {address}: without TLS the control plane listens only on loopback addresses and unix \
-                 sockets; TLS is not there yet"
-            ));
-        }
-        let store = arguments.store.or(file.store).unwrap_or_else(|| "redb".to_owned());
-        if store != "redb" {
-            problems.push(format!("--store is {store:?}: only redb is there yet"));
+        problems.extend(listen.iter().filter_map(Listen::problem));
+        let certificate = arguments.tls_certificate.or(file.tls_certificate);
+        let identity = match (certificate, arguments.tls_key.or(file.tls_key)) {
+            (Some(certificate), Some(key)) => Identity::Files { certificate, key },
+            (None, None) => Identity::Issued {
+                names: [arguments.tls_name, file.tls_names].concat(),
+            },
+            _ => {
+                problems.push("tlsCertificate and tlsKey go together: one of them is missing".to_owned());
+                Identity::Issued { names: Vec::new() }
+            }
+        };
+        let store = Choice::decide(arguments.store, file.store, file.etcd).unwrap_or_else(|wrong| {
+            problems.extend(wrong);
+            Choice::Redb
+        });
+        let secret_key_file = arguments.secret_key_file.or(file.secret_key_file);
+        if store.is_shared() && secret_key_file.is_none() {
+            problems.push(
+                "--secret-key-file is missing: all control planes over one store need the same, it seals what they share"
+                    .to_owned(),
+            );
         }
         let data = arguments.data.or(file.data).unwrap_or_else(|| {
             problems.push("--data DIR is missing: it says where all state is kept".to_owned());
@@ -139,8 +200,14 @@ impl Settings {
         }
         Ok(Self {
             listen,
+            tls: TlsSettings {
+                identity,
+                client_ca: arguments.client_ca.or(file.client_ca),
+            },
+            allow_anonymous: arguments.allow_anonymous || file.allow_anonymous,
             data,
-            secret_key_file: arguments.secret_key_file.or(file.secret_key_file),
+            store,
+            secret_key_file,
             modules: arguments.modules.or(file.modules),
             account: arguments
                 .account
@@ -151,6 +218,11 @@ impl Settings {
                 .or(file.region)
                 .unwrap_or_else(|| "us-east-1".to_owned()),
             failure,
+            quotas: match (file.quotas, arguments.app_mesh_quotas) {
+                (Some(quotas), _) => quotas,
+                (None, true) => Quotas::app_mesh(),
+                (None, false) => Quotas::default(),
+            },
         })
     }
 }
@@ -175,7 +247,7 @@ mod tests {
     #[test]
     fn the_data_folder_is_enough() {
         let settings = Settings::read(arguments()).unwrap();
-        assert_eq!(settings.listen[0].to_string(), "127.0.0.1:8080");
+        assert_eq!(settings.listen[0].address.to_string(), "127.0.0.1:8080");
         assert_eq!(settings.account, "123456789012");
         let back_off = Duration::from_millis(10);
         assert_eq!(settings.failure, FailurePolicy::Reload { back_off });
@@ -183,7 +255,7 @@ mod tests {
 
     #[test]
     fn plaintext_beyond_this_machine_is_refused() {
-        for address in ["0.0.0.0:8080", "[::]:8080", "192.168.1.1:8080"] {
+        for address in ["http://0.0.0.0:8080", "http://[::]:8080", "http://192.168.1.1:8080"] {
             let listen = vec![address.parse().unwrap()];
             let problems = Settings::read(Arguments { listen, ..arguments() }).unwrap_err();
             assert!(
@@ -191,6 +263,34 @@ mod tests {
                 "{problems:?}"
             );
         }
+    }
+
+    #[test]
+    fn nothing_is_limited_unless_the_file_or_a_flag_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c.yaml");
+        std::fs::write(&path, "quotas: {meshes: 2, routes: 7}\n").unwrap();
+        let with_file = Arguments {
+            config: Some(path.clone()),
+            app_mesh_quotas: true,
+            ..arguments()
+        };
+        let quotas = Settings::read(with_file.clone()).unwrap().quotas;
+        assert_eq!(
+            (quotas.meshes, quotas.routes, quotas.virtual_nodes),
+            (Some(2), Some(7), None)
+        );
+        let app_mesh = Arguments {
+            app_mesh_quotas: true,
+            ..arguments()
+        };
+        assert_eq!(Settings::read(app_mesh).unwrap().quotas, Quotas::app_mesh());
+        assert_eq!(Settings::read(arguments()).unwrap().quotas, Quotas::default());
+        std::fs::write(&path, "quotas: {mesh: 2}\n").unwrap();
+        assert!(
+            Settings::read(with_file).unwrap_err()[0].contains("unknown field"),
+            "which quotas there are is said"
+        );
     }
 
     #[test]
@@ -205,7 +305,7 @@ mod tests {
             ..arguments()
         };
         let settings = Settings::read(with_file.clone()).unwrap();
-        assert_eq!(settings.listen[0].to_string(), "unix:///x");
+        assert_eq!(settings.listen[0].address.to_string(), "unix:///x");
         assert_eq!(settings.region, "eu-west-1");
         assert_eq!(settings.account, "000000000002");
         assert_eq!(settings.failure, FailurePolicy::Open);

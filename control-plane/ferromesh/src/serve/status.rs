@@ -43,7 +43,7 @@ impl Status {
         for stream in self.delivery.streams() {
             // A stream of somebody else was refused, and has no proxy.
             if let Ok(identity) = Identity::parse(&stream.proxy) {
-                streams.entry(identity.key()).or_default().push(stream);
+                streams.entry(self.publisher.key(&identity)).or_default().push(stream);
             }
         }
         let reports = self.publisher.reports();
@@ -58,7 +58,7 @@ impl Status {
             .collect();
         for report in reports.into_values() {
             if let Ok(identity) = Identity::parse(&report.id) {
-                let key = identity.key();
+                let key = self.publisher.key(&identity);
                 let shown = shown(&key, Some(&report), &[]);
                 all.push((key, shown));
             }
@@ -74,7 +74,7 @@ impl ProxyStatus for Status {
     }
 
     fn get(&self, id: &str) -> Option<Value> {
-        let key = Identity::parse(id).ok()?.key();
+        let key = self.publisher.key(&Identity::parse(id).ok()?);
         self.all()
             .into_iter()
             .find(|(found, _)| *found == key)

@@ -146,6 +146,11 @@ pub(super) static RATIO: Shape = Shape {
     name: "Ratio",
     ty: Type::Float { min: 0.0, max: 1.0 },
 };
+/// The outer shape of a policy's JSON. Members that a filter reads by itself have the shape `Any`.
+pub fn shape() -> &'static Shape {
+    &POLICY
+}
+
 /// Everything that is wrong with a policy's JSON (`{"target": …, "spec": …}`, optionally with `name` and `mesh`); empty
 /// when nothing is.
 pub fn check(policy: &Value) -> Vec<Violation> {

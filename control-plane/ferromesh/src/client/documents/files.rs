@@ -7,20 +7,26 @@ use std::{
 
 use serde_json::Value;
 
-use super::{parse, Document};
+use super::{super::import, parse, Document};
 
-/// Reads the files: each path is a file, a folder whose `.json`, `.yaml` and `.yml` files are read in the order of
-/// their names, or `-` for standard input.
+/// Reads the files: each path is a file, a folder whose `.json`, `.yaml`, `.yml`, `.template`, `.tf`, `.tfvars` and
+/// `.tfstate` files are read in the order of their names, or `-` for standard input.
 ///
 /// # Errors
 /// Everything that is wrong with any of them: nothing should be applied if one cannot be read.
 pub fn read(paths: &[PathBuf], default_mesh: Option<&str>) -> Result<Vec<Document>, Vec<String>> {
     let mut documents: Vec<Document> = Vec::new();
     let mut problems = Vec::new();
+    // Templates, manifests and Terraform refer from one file to another: they are read together.
+    let mut foreign = Vec::new();
     for path in paths {
         match contents(path) {
             Ok(contents) => {
                 for (origin, form, text) in contents {
+                    if ferromesh_import::detect(&origin, text.as_bytes()).is_some() {
+                        foreign.push((origin, text));
+                        continue;
+                    }
                     match values(form, &text) {
                         Ok(values) => documents.extend(parsed(&origin, values, default_mesh, &mut problems)),
                         Err(reason) => problems.push(format!("{origin}: {reason}")),
@@ -29,6 +35,10 @@ pub fn read(paths: &[PathBuf], default_mesh: Option<&str>) -> Result<Vec<Documen
             }
             Err(problem) => problems.push(problem),
         }
+    }
+    match import::documents(foreign, default_mesh) {
+        Ok(read) => documents.extend(read),
+        Err(found) => problems.extend(found),
     }
     problems.extend(twice(&documents));
     if documents.is_empty() && problems.is_empty() {
@@ -111,7 +121,7 @@ fn contents(path: &Path) -> Result<Vec<(String, Form, String)>, String> {
     }
     if files.is_empty() {
         return Err(format!(
-            "{}: the folder has no file that ends in .json, .yaml or .yml",
+            "{}: the folder has no file that ends in .json, .yaml, .yml, .template, .tf, .tfvars or .tfstate",
             path.display()
         ));
     }
@@ -127,7 +137,8 @@ fn form_of(path: &Path) -> Option<Form> {
     match path.extension()?.to_str()? {
         "json" => Some(Form::Json),
         "yaml" | "yml" => Some(Form::Yaml),
-        _ => None,
+        // Found to be another format by their content, all but empty ones.
+        _ => import::is_ours(path).then_some(Form::Yaml),
     }
 }
 

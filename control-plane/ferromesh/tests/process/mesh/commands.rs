@@ -26,13 +26,16 @@ fn commands_say_what_went_wrong_by_text_and_exit_code() {
     let path = file(folder.path(), "refused.json", refused);
     let output = plane.run(&["apply", "-f", path.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "mesh/m created\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "", "nothing of it is applied");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(
         said.contains("refused.json, item 2: virtualNode/n refused: BadRequestException"),
         "{said}"
     );
     assert!(said.contains("lisseners"), "{said}");
+    assert_eq!(plane.ok(&["get", "mesh", "-o", "json"]), "[]\n");
+    let path = file(folder.path(), "mesh.json", r#"{"meshName":"m"}"#);
+    assert_eq!(plane.ok(&["apply", "-f", path.to_str().unwrap()]), "mesh/m created\n");
 
     assert!(plane.ok(&["get", "mesh"]).contains("m     1"));
     let yaml = plane.ok(&["get", "mesh", "m", "-o", "yaml"]);
@@ -72,12 +75,12 @@ fn changes_that_wait_for_each_other_are_applied() {
             "serviceDiscovery": {"dns": {"hostname": "n"}}}},
         {"meshName": "m"},
     ]));
-    // A second listener needs a port in every route, and the router stands before its routes.
+    // A second listener needs a port in every route, and a port a listener: they change at one moment.
     let said = apply(serde_json::json!([
         router(&[80, 81]),
         route(serde_json::json!({"prefix": "/", "port": 80})),
     ]));
-    let expected = "virtualRouter/r/route/t updated to version 2\nvirtualRouter/r updated to version 2\n";
+    let expected = "virtualRouter/r updated to version 2\nvirtualRouter/r/route/t updated to version 2\n";
     assert_eq!(said, expected);
 }
 
@@ -102,15 +105,16 @@ fn a_unix_socket_serves_clients_and_proxies() {
 }
 
 #[test]
-fn a_control_plane_does_not_listen_to_the_network_without_tls() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut command = ferromesh(&[]);
-    command
-        .args(["serve", "--listen", "0.0.0.0:0", "--data"])
-        .arg(folder.path());
-    let output = command.output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("TLS"));
+fn a_control_plane_does_not_listen_to_the_network_without_tls_or_without_a_key() {
+    for (listen, status, word) in [("http://0.0.0.0:0", 2, "TLS"), ("0.0.0.0:0", 1, "there is no key")] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = ferromesh(&[]);
+        command.args(["serve", "--listen", listen, "--data"]).arg(folder.path());
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{listen}: {said}");
+        assert!(said.contains(word), "{listen}: {said}");
+    }
 }
 
 #[test]
