@@ -3,6 +3,7 @@
 
 pub mod aws;
 pub mod envoy;
+pub mod etcd;
 pub mod example;
 pub mod limits;
 pub mod namespace;
@@ -16,6 +17,7 @@ pub mod task;
 
 pub use aws::Refusal;
 pub use envoy::Envoy;
+pub use etcd::Etcd;
 pub use namespace::Namespace;
 pub use network::Network;
 pub use process::Process;
@@ -28,7 +30,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{anyhow, bail, Context, Result};
+use anyhow::{anyhow, bail, ensure, Context, Result};
 use tempfile::TempDir;
 
 /// How long a part of the rig may take to come up. Generous, because a loaded machine of two cores compiles
@@ -55,6 +57,10 @@ pub struct Rig {
     // Order matters: processes end before their folder goes.
     control_plane: Option<Process>,
     modules: Modules,
+    /// More arguments of `ferromesh serve`.
+    arguments: Vec<String>,
+    /// Its data folder.
+    data: PathBuf,
     port: u16,
     client: reqwest::Client,
     marker: process::Marker,
@@ -69,16 +75,24 @@ impl Rig {
 
     /// Starts a control plane with the given filter modules and waits until it is ready.
     pub async fn start_with(modules: Modules) -> Result<Self> {
+        Self::start_as(modules, Vec::new(), None).await
+    }
+
+    /// Starts a control plane with more arguments, and with its data in a folder that is not the rig's own.
+    pub async fn start_as(modules: Modules, arguments: Vec<String>, data: Option<PathBuf>) -> Result<Self> {
+        let dir = tempfile::Builder::new().prefix("ferromesh-rig-").tempdir()?;
         let mut rig = Self {
             control_plane: None,
             modules,
+            arguments,
+            data: data.unwrap_or_else(|| dir.path().join("data")),
             port: ports::free()?,
             client: reqwest::Client::builder()
                 .no_proxy()
                 .timeout(Duration::from_secs(30))
                 .build()?,
             marker: process::Marker::new(),
-            dir: tempfile::Builder::new().prefix("ferromesh-rig-").tempdir()?,
+            dir,
         };
         rig.start_control_plane().await?;
         Ok(rig)
@@ -109,8 +123,9 @@ impl Rig {
             .arg("serve")
             .args(["--listen", &self.address()])
             .args(["--listen", &self.socket()])
+            .args(&self.arguments)
             .arg("--data")
-            .arg(self.file("data"));
+            .arg(&self.data);
         match &self.modules {
             Modules::Built => command.arg("--modules").arg(paths::modules()?),
             Modules::Folder(folder) => command.arg("--modules").arg(folder),
@@ -140,7 +155,10 @@ impl Rig {
         std::fs::create_dir_all(&folder)?;
         let program = folder.join("ferromesh");
         if !program.exists() {
-            std::fs::copy(paths::ferromesh()?, &program)?;
+            // By a process of its own: what this one has open for writing, a child forked by another test's thread has too,
+            // and the kernel starts no program that somebody writes ("text file busy").
+            let status = Command::new("cp").arg(paths::ferromesh()?).arg(&program).status()?;
+            ensure!(status.success(), "cp ended with {status}");
         }
         Ok(program)
     }

@@ -35,9 +35,13 @@ impl TwoColours {
 
     /// Starts it with other modules, or another route.
     pub async fn start_with(modules: Modules, route: Value) -> Result<Self> {
+        Self::start_on(Rig::start_with(modules).await?, route).await
+    }
+
+    /// Starts it on a control plane that runs.
+    pub async fn start_on(rig: Rig, route: Value) -> Result<Self> {
         let blue = Upstream::start("blue").await?;
         let green = Upstream::start("green").await?;
-        let rig = Rig::start_with(modules).await?;
         let port = ports::free()?;
         rig.put("meshes", &json!({"meshName": "colours"})).await?;
         for colour in [&blue, &green] {

@@ -31,10 +31,22 @@ pub fn python() -> Result<PathBuf> {
     find("FERROMESH_PYTHON", "python with boto3", found)
 }
 
+/// A Python with schemathesis: `FERROMESH_SCHEMATHESIS`, else the cache.
+pub fn schemathesis() -> Result<PathBuf> {
+    let cached = cache().map(|cache| cache.join("schemathesis/bin/python"));
+    find("FERROMESH_SCHEMATHESIS", "schemathesis", [cached])
+}
+
 /// The rate limit service's store: `FERROMESH_REDIS`, else the cache, else `PATH`.
 pub fn redis() -> Result<PathBuf> {
     let cached = cache().map(|cache| cache.join("redis/redis-server"));
     find("FERROMESH_REDIS", "redis-server", [cached, on_path("redis-server")])
+}
+
+/// The store of several control planes: `FERROMESH_ETCD`, else the cache, else `PATH`.
+pub fn etcd() -> Result<PathBuf> {
+    let cached = cache().map(|cache| cache.join("etcd/etcd"));
+    find("FERROMESH_ETCD", "etcd", [cached, on_path("etcd")])
 }
 
 /// Prometheus: `FERROMESH_PROMETHEUS`, else the cache, else `PATH`.

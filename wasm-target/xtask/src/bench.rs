@@ -13,8 +13,12 @@ use crate::workspace::Workspace;
 
 /// Runs one benchmark in the caller's working directory and gives its exit status.
 pub fn run(workspace: &Workspace, what: &str, json: Option<&Path>, arguments: &[String]) -> Result<ExitCode> {
-    let environment = Environment::prepare(workspace)?;
+    let mut environment = Environment::prepare(workspace)?;
     modules::build(workspace)?;
+    if what == "api" {
+        environment = environment.with_moto(workspace)?;
+        process::run(workspace.cargo("build").args(["--release", "--package", "ferromesh"]))?;
+    }
     progress::step(format!("measuring {what}"));
     let mut bench = workspace.cargo("run");
     bench.args(["--release", "--package", "ferromesh-bench", "--", what]);

@@ -5,10 +5,16 @@
 
 mod debian;
 mod envoy;
+mod etcd;
+pub mod go_control_plane;
+mod javascript;
+mod moto;
 pub mod network;
 mod prometheus;
 mod python;
 mod registry;
+mod rust_sdk;
+mod schemathesis;
 mod store;
 
 use std::path::{Path, PathBuf};
@@ -46,14 +52,49 @@ impl Environment {
         })
     }
 
-    /// Adds what only the tests need: a registry for modules, a store for the rate limit service, and Prometheus.
+    /// Adds what only the tests need: a registry for modules, a store for the rate limit service, etcd, and Prometheus.
     ///
     /// # Errors
     /// As [`Environment::prepare`].
     pub fn with_registry(mut self) -> Result<Self> {
         self.variables.push(("FERROMESH_REGISTRY", registry::prepare()?));
         self.variables.push(("FERROMESH_REDIS", store::prepare()?));
+        self.variables.push(("FERROMESH_ETCD", etcd::prepare()?));
         self.variables.push(("FERROMESH_PROMETHEUS", prometheus::prepare()?));
+        Ok(self)
+    }
+
+    /// Adds the clients that only the tests need: the SDKs for JavaScript and Rust.
+    ///
+    /// # Errors
+    /// As [`Environment::prepare`].
+    pub fn with_sdks(mut self, workspace: &Workspace) -> Result<Self> {
+        self.variables
+            .push(("FERROMESH_JAVASCRIPT_SDK", javascript::prepare(workspace)?));
+        self.variables
+            .push(("FERROMESH_RUST_SDK", rust_sdk::prepare(workspace)?));
+        Ok(self)
+    }
+
+    /// Adds what only the benchmark of the API needs: moto's server. Its control plane is the optimised build.
+    ///
+    /// # Errors
+    /// As [`Environment::prepare`].
+    pub fn with_moto(mut self, workspace: &Workspace) -> Result<Self> {
+        self.variables.push(("FERROMESH_MOTO", moto::prepare(workspace)?));
+        self.variables.retain(|(name, _)| *name != "FERROMESH_BIN");
+        self.variables
+            .push(("FERROMESH_BIN", workspace.target("release/ferromesh")));
+        Ok(self)
+    }
+
+    /// Adds the tool that tests the API against its OpenAPI document.
+    ///
+    /// # Errors
+    /// As [`Environment::prepare`].
+    pub fn with_schemathesis(mut self, workspace: &Workspace) -> Result<Self> {
+        self.variables
+            .push(("FERROMESH_SCHEMATHESIS", schemathesis::prepare(workspace)?));
         Ok(self)
     }
 

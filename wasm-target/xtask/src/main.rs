@@ -18,6 +18,7 @@ mod reference;
 mod tally;
 mod testing;
 mod workspace;
+mod xds_bench;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -111,7 +112,7 @@ struct DemoArguments {
 
 #[derive(Args)]
 struct BenchArguments {
-    /// What to measure, such as `filters`.
+    /// What to measure, such as `filters` or `emit`.
     what: String,
     /// Also write the figures to this file.
     #[arg(long, value_name = "FILE")]
@@ -177,6 +178,9 @@ fn run(command: Command) -> Result<ExitCode> {
                 demo::Mode::Show
             };
             return demo::run(&workspace, mode);
+        }
+        Command::Bench(arguments) if arguments.what == "xds" => {
+            return xds_bench::run(&workspace, arguments.json.as_deref(), &arguments.arguments)
         }
         Command::Bench(arguments) => {
             return bench::run(

@@ -21,7 +21,10 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
     let mut phases = Phases::new();
     let environment = phases.run("environment", || {
         network::prepare()?;
-        Environment::prepare(workspace)?.with_registry()
+        Environment::prepare(workspace)?
+            .with_registry()?
+            .with_sdks(workspace)?
+            .with_schemathesis(workspace)
     })?;
     phases.run("filter modules", || modules::build(workspace))?;
     phases.run("policy for JavaScript", || browser::build(workspace))?;

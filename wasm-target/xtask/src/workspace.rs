@@ -68,12 +68,17 @@ impl Workspace {
 
     /// `cargo SUBCOMMAND` on this workspace, in the caller's working directory.
     pub fn cargo(&self, subcommand: &str) -> Command {
+        self.cargo_of("Cargo.toml", subcommand)
+    }
+
+    /// The same on the workspace of another manifest of the repository.
+    pub fn cargo_of(&self, manifest: &str, subcommand: &str) -> Command {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
         let mut command = Command::new(cargo);
         command
             .arg(subcommand)
             .arg("--manifest-path")
-            .arg(self.root.join("Cargo.toml"))
+            .arg(self.root.join(manifest))
             .env("CARGO_TARGET_DIR", &self.target);
         // What `cargo run` told us about xtask itself is not for the programs that we start.
         for (name, _) in env::vars_os() {
