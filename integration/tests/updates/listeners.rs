@@ -13,6 +13,8 @@ use ferromesh_integration::{
 };
 use serde_json::{json, Value};
 
+/// How long each state is left to serve.
+const SERVING: Duration = Duration::from_millis(300);
 /// How often each comes and goes.
 const ROUNDS: usize = 3;
 
@@ -41,6 +43,7 @@ async fn listeners_of_a_gateway_come_and_go_under_load_without_failing_a_request
         set(vec![listener(port), listener(second)]).await;
         let url = format!("http://127.0.0.1:{second}/");
         wait_for_status(&url, 200).await.expect("the new listener serves");
+        tokio::time::sleep(SERVING).await;
         set(vec![listener(port)]).await;
         eventually("the listener is gone", PATIENCE, async || {
             TcpStream::connect((Ipv4Addr::LOCALHOST, second)).is_err().then_some(())
@@ -101,6 +104,7 @@ async fn listeners_of_sidecars_come_and_go_in_both_directions_under_load_without
                             (report.notes() == [("second".to_owned(), 1)].into()).then_some(())
                         }))
                         .expect("both sidecars have the new listener");
+                    std::thread::sleep(SERVING);
                     runtime.block_on(go(&rig));
                     runtime
                         .block_on(eventually("the new port is gone", PATIENCE, async || {
