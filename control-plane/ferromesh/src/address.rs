@@ -12,7 +12,7 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream, UnixListener, UnixStream},
+    net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream},
 };
 
 /// Where a server listens.
@@ -131,6 +131,22 @@ impl Drop for SocketFile {
     }
 }
 
+/// Connections that wait to be accepted, unless the system allows fewer (`net.core.somaxconn`). The usual 1,024 overflow when
+/// a thousand proxies come at once after a restart: some of them were reset.
+const BACKLOG: u32 = 4096;
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // Otherwise a restart would have to wait for old connections' last packets.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 impl Listener {
     /// Starts to listen. A Unix socket file that nobody listens on any more is replaced; owner and group may use it.
     ///
@@ -139,7 +155,7 @@ impl Listener {
     pub async fn bind(address: &Address) -> io::Result<Self> {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
         match address {
-            Address::Tcp(address) => TcpListener::bind(address).await.map(Self::Tcp).map_err(named),
+            Address::Tcp(address) => listen(*address).map(Self::Tcp).map_err(named),
             Address::Unix(path) => {
                 remove_stale_socket(path).await.map_err(named)?;
                 let listener = UnixListener::bind(path).map_err(named)?;

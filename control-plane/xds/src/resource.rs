@@ -105,6 +105,17 @@ impl Resource {
         }
     }
 
+    /// Whether it was encoded from this type and value. Far cheaper than to encode and hash them.
+    pub(crate) fn is_of(&self, type_url: &str, value: &[u8]) -> bool {
+        let any_len = field_len(ANY_TYPE_URL, type_url.len()) + field_len(ANY_VALUE, value.len());
+        // The type stands before the value, and the value is the end.
+        let (any, url) = (&self.delta[self.any_at..], type_url.as_bytes());
+        let url_ends = any.len().checked_sub(field_len(ANY_VALUE, value.len()));
+        any.len() == field_len(RESOURCE_RESOURCE, any_len)
+            && any.ends_with(value)
+            && url_ends.is_some_and(|end| any[..end].ends_with(url))
+    }
+
     /// The resource's xDS name.
     pub fn name(&self) -> &Arc<str> {
         &self.name
@@ -197,6 +208,19 @@ mod tests {
             assert_eq!((any.type_url.as_str(), &any.value), ("type/T", &value));
             assert_eq!(resource.encoded_len(), resource.as_delta_field().len());
         }
+    }
+
+    #[test]
+    fn is_known_by_its_type_and_value() {
+        for value in [b"".as_slice(), b"v", &[7; 300]] {
+            let resource = Resource::encode("type/T", "name".into(), value);
+            assert!(resource.is_of("type/T", value));
+            assert!(!resource.is_of("type/U", value));
+            assert!(!resource.is_of("type/TT", value));
+            assert!(!resource.is_of("type/T", &[value, b"x"].concat()));
+        }
+        assert!(!Resource::encode("t", "n".into(), b"ab").is_of("t", b"xb"));
+        assert!(!Resource::encode("t", "n".into(), b"ab").is_of("t", b"b"));
     }
 
     #[test]

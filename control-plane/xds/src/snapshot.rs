@@ -97,20 +97,29 @@ impl ResourceSet {
 
     /// Encodes and adds a resource, and gives the one whose place it takes.
     fn put(&mut self, type_url: &str, name: Arc<str>, value: &[u8]) -> Result<Option<Arc<Resource>>, SealError> {
-        if name.is_empty() || &*name == "*" {
-            return Err(SealError::Unnameable {
-                type_url: type_url.into(),
-                name,
-            });
-        }
-        let resource = Arc::new(Resource::encode(type_url, name.clone(), value));
+        let name = nameable(type_url, name)?;
+        Ok(self.insert(Arc::new(Resource::encode(type_url, name, value))))
+    }
+
+    fn insert(&mut self, resource: Arc<Resource>) -> Option<Arc<Resource>> {
         self.version = self.version.with(&resource);
-        let before = self.by_name.insert(name, resource);
+        let before = self.by_name.insert(Arc::clone(resource.name()), resource);
         if let Some(before) = &before {
             self.version = self.version.without(before);
         }
-        Ok(before)
+        before
     }
+}
+
+/// A name that a proxy can ask for.
+fn nameable(type_url: &str, name: Arc<str>) -> Result<Arc<str>, SealError> {
+    if name.is_empty() || &*name == "*" {
+        return Err(SealError::Unnameable {
+            type_url: type_url.into(),
+            name,
+        });
+    }
+    Ok(name)
 }
 
 /// The type URL and the name of what is referred to.
@@ -180,25 +189,6 @@ impl Snapshot {
         })
     }
 
-    /// The same snapshot, holding `previous`'s copy of every resource that has not changed. A proxy's
-    /// successive snapshots then cost memory only for their differences, which matters where a resource
-    /// carries a filter module inline.
-    #[must_use]
-    pub fn sharing(mut self, previous: &Snapshot) -> Self {
-        for (type_url, set) in &mut self.sets {
-            let before = previous.resources(type_url);
-            for resource in set.by_name.values_mut() {
-                if let Some(same) = before
-                    .get(resource.name())
-                    .filter(|b| b.version() == resource.version())
-                {
-                    *resource = same.clone();
-                }
-            }
-        }
-        self
-    }
-
     /// The same snapshot with other resources of one type, those that have not changed shared: for a source that knows that
     /// nothing else has changed. The references stay.
     ///
@@ -209,8 +199,26 @@ impl Snapshot {
         type_url: &str,
         resources: impl IntoIterator<Item = (N, Bytes)>,
     ) -> Result<Self, SealError> {
-        let resources = resources.into_iter().map(|(name, value)| (type_url, name, value));
-        let mut changed = Self::seal(resources, [])?.sharing(self);
+        let before = self.resources(type_url);
+        let mut set = ResourceSet::default();
+        for (name, value) in resources {
+            let name = nameable(type_url, name.into())?;
+            let known = before.get(&name).filter(|known| known.is_of(type_url, &value));
+            let resource = known.map_or_else(
+                || Arc::new(Resource::encode(type_url, name.clone(), &value)),
+                Arc::clone,
+            );
+            if set.insert(resource).is_some() {
+                return Err(SealError::Duplicate {
+                    type_url: type_url.into(),
+                    name,
+                });
+            }
+        }
+        let mut changed = Self::default();
+        if !set.is_empty() {
+            changed.sets.insert(type_url.into(), set);
+        }
         for (from, targets) in &self.references {
             let of_type = targets.iter().filter(|(target, _)| &**target == type_url);
             for (target, name) in of_type {

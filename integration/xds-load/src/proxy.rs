@@ -1,6 +1,7 @@
 //! One simulated proxy: its own connection and its own stream, as an Envoy has.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use ferromesh_xds::type_url::{CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE};
@@ -20,6 +21,9 @@ use crate::wire::{DeltaRequest, DeltaResponse, Named, Node, Request, Response, S
 const SERVICE: &str = "/envoy.service.discovery.v3.AggregatedDiscoveryService";
 /// Envoy takes responses of any size.
 const MOST_BYTES: usize = 1 << 30;
+/// How often a proxy connects, and how much longer it waits each time. Envoy does so without end.
+const ATTEMPTS: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(200);
 /// Requests that wait to be sent.
 const QUEUE: usize = 64;
 
@@ -60,12 +64,22 @@ pub async fn run(role: Role, held: Held, tally: Arc<Tally>, stop: watch::Receive
         is_counted: false,
         watched: None,
     };
-    let ended = match role.variant {
-        Variant::Delta => proxy.delta(&role, stop).await,
-        Variant::Sotw => proxy.state_of_the_world(&role, stop).await,
-    };
-    if let Err(error) = ended {
-        proxy.tally.failed(format!("{}: {error:#}", role.node));
+    for attempt in 1.. {
+        let ended = match role.variant {
+            Variant::Delta => proxy.delta(&role, stop.clone()).await,
+            Variant::Sotw => proxy.state_of_the_world(&role, stop.clone()).await,
+        };
+        match ended {
+            Ok(()) => break,
+            Err(_) if attempt < ATTEMPTS => {
+                proxy.tally.reconnects();
+                tokio::time::sleep(PAUSE * attempt).await;
+            }
+            Err(error) => {
+                proxy.tally.failed(format!("{}: {error:#}", role.node));
+                break;
+            }
+        }
     }
     proxy.held
 }

@@ -11,6 +11,7 @@ use crate::stamp::Stamp;
 pub struct Tally {
     complete: AtomicUsize,
     failures: AtomicUsize,
+    reconnects: AtomicUsize,
     first_failure: Mutex<Option<String>>,
     responses: AtomicUsize,
     bytes: AtomicU64,
@@ -49,6 +50,16 @@ impl Tally {
     /// A proxy has everything that it asked for.
     pub fn complete(&self) {
         self.complete.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A proxy lost its connection, or got none, and comes again.
+    pub fn reconnects(&self) {
+        self.reconnects.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often that happened.
+    pub fn reconnect_count(&self) -> usize {
+        self.reconnects.load(Ordering::Relaxed)
     }
 
     /// A proxy ended with an error.

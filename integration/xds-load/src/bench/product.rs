@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 use ferromesh_xds::type_url::{ENDPOINT, ROUTE};
 use serde_json::{json, Value};
 use tokio::process::{Child, Command};
@@ -72,7 +72,7 @@ impl Product {
         let began = Instant::now();
         self.fill(&filling).await?;
         take("product-fill", "s", began.elapsed().as_secs_f64());
-        drop(filling);
+        filling.kill().await?;
 
         // Cold: nothing runs, and all proxies come at once.
         let began = Instant::now();
@@ -90,6 +90,7 @@ impl Product {
         tokio::time::sleep(SETTLE).await;
         take("product-cold", "cpu_s", server.cpu()?.as_secs_f64());
         take("product-cold", "rss_mb", server.rss_mb()?);
+        take("product-cold", "reconnects", fleet.tally.reconnect_count() as f64);
 
         for (case, type_url) in [("product-endpoint", ENDPOINT), ("product-route", ROUTE)] {
             let (mut latencies, mut lost) = (Vec::new(), 0);
@@ -135,10 +136,8 @@ impl Product {
         }
 
         // Killed: all come back with what they have, while the API is used.
-        let held = {
-            drop(server);
-            fleet.disconnect().await
-        };
+        server.kill().await?;
+        let held = fleet.disconnect().await;
         let began = Instant::now();
         let server = self.start(data, port).await?;
         let fleet = Fleet::resume(&order, held);
@@ -185,9 +184,12 @@ impl Product {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start {}", self.program.display()))?;
-        let running = Running { child, url };
+        let mut running = Running { child, url };
         let until = Instant::now() + PATIENCE;
         while running.get("/readyz").await.is_err() {
+            if let Some(status) = running.child.try_wait()? {
+                bail!("{} ended with {status}", self.program.display());
+            }
             ensure!(
                 Instant::now() < until,
                 "{} is not ready after {PATIENCE:?}",
@@ -284,6 +286,11 @@ impl Running {
         let answer = client()?.get(format!("{}{path}", self.url)).send().await?;
         ensure!(answer.status().is_success(), "GET {path}: {}", answer.status());
         Ok(())
+    }
+
+    /// kill -9, and waits until it is gone: its store is locked until then.
+    async fn kill(mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
     }
 
     fn cpu(&self) -> Result<Duration> {

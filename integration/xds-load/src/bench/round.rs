@@ -105,6 +105,7 @@ impl Round<'_> {
         let spent = (server.cpu()? - cpu).as_secs_f64();
         taken.push(self.taken(case.clone(), "all_ready_s", storm.as_secs_f64()));
         taken.push(self.taken(case.clone(), "cpu_s", spent));
+        taken.push(self.taken(case.clone(), "reconnects", fleet.tally.reconnect_count() as f64));
         taken.push(self.taken(case.clone(), "rss_kb_per_client", grown / self.proxies as f64));
 
         let mut made = 0;
