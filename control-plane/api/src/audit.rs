@@ -10,7 +10,7 @@ pub(crate) mod page;
 mod retention;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use ferromesh_model::record::Record;
@@ -118,6 +118,8 @@ pub(crate) struct Act {
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     retention: Retention,
+    /// Time of the last stamp, in microseconds since 1970.
+    last: AtomicU64,
     recent: Mutex<BTreeMap<Refusal, Recent>>,
 }
 
@@ -131,6 +133,16 @@ struct Recent {
 }
 
 impl Journal {
+    /// Where a record stands among the others: by its time, and after those that this server wrote before. The clock counts
+    /// milliseconds, in one of which several requests can end, and it can be set back.
+    fn stamp(&self, act: &Act, number: u32) -> String {
+        let at = micros(act.at);
+        let next = |last: u64| Some(at.max(last.saturating_add(1)));
+        let last = self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        let stands = last.ok().and_then(next).unwrap_or(at);
+        format!("{stands:016}-{}-{number}", act.request_id)
+    }
+
     /// Records that a request was refused.
     pub(crate) fn refused(
         &self,
@@ -145,7 +157,7 @@ impl Journal {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.retain(|_, recent| (act.at - recent.entry.at).abs() < WINDOW);
         let known = recent.entry(refusal).or_insert_with(|| Recent {
-            key: format!("{}{}", key::AUDIT_REFUSALS, stamp(act, 0)),
+            key: format!("{}{}", key::AUDIT_REFUSALS, self.stamp(act, 0)),
             entry: Entry {
                 count: Some(0),
                 message: Some(short(message)),
@@ -203,17 +215,16 @@ fn short(text: &str) -> String {
     text.chars().take(MAX_TEXT).collect()
 }
 
-/// Where a record stands among the others: by its time.
-fn stamp(act: &Act, number: u32) -> String {
-    format!("{}-{}-{number}", stamp_of(act.at), act.request_id)
-}
-
 /// A time, in seconds since 1970, as the beginning of a stamp.
 fn stamp_of(at: f64) -> String {
+    format!("{:016}", micros(at))
+}
+
+fn micros(at: f64) -> u64 {
     // Microseconds since 1970 are far below what a cast could lose, and a clock before 1970 is 0.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let micros = (at * 1e6) as u64;
-    format!("{micros:016}")
+    micros
 }
 
 /// A store that writes, with each change, the record of it.
@@ -246,7 +257,7 @@ impl<'a> Recorded<'a> {
 
     fn write(&self, mut transaction: Transaction, changes: Vec<Changed>) -> Result<Revision, StoreError> {
         let number = self.commits.fetch_add(1, Ordering::Relaxed);
-        let key = format!("{}{}", key::AUDIT_CHANGES, stamp(self.act, number));
+        let key = format!("{}{}", key::AUDIT_CHANGES, self.journal.stamp(self.act, number));
         let entry = Entry {
             changes,
             ..entry(&self.caller.principal, Some(self.caller), self.act, "200")

@@ -136,3 +136,17 @@ fn pages_have_both_sorts_in_the_order_of_time_and_leave_nothing_out() {
     };
     assert_eq!(page::read(&store, &wanted).unwrap().0.len(), 1);
 }
+
+#[test]
+fn records_of_one_millisecond_stand_as_they_were_written_also_when_the_clock_is_set_back() {
+    let (_folder, store) = store();
+    let (journal, caller) = (Journal::default(), Caller::anonymous("1"));
+    for (number, at) in [7.001, 7.001, 7.001, 6.5, 7.001].into_iter().enumerate() {
+        // The names of requests fall, so that order by them would be the wrong one.
+        let act = act(at, 9 - number);
+        Recorded::new(&store, &journal, &caller, &act).record_alone();
+    }
+    let records = kept(&store, key::AUDIT_CHANGES);
+    let requests: Vec<_> = records.iter().map(|record| record.request_id.as_str()).collect();
+    assert_eq!(requests, ["request-9", "request-8", "request-7", "request-6", "request-5"]);
+}
