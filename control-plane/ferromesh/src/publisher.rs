@@ -20,7 +20,7 @@ use std::{
 
 use ferromesh_ir::{rollback::Comparison, Lint};
 use ferromesh_store::{key, AccountStore, Revision, Store, StoreError};
-use ferromesh_xds::{NodeInfo, Snapshot, SnapshotSource};
+use ferromesh_xds::{Applicant, Snapshot, SnapshotSource, Subscription};
 use serde_json::Value;
 use tokio::{
     sync::{watch, Notify},
@@ -172,7 +172,8 @@ impl Publisher {
 }
 
 impl SnapshotSource for Publisher {
-    fn subscribe(&self, node: &NodeInfo) -> Result<watch::Receiver<Option<Arc<Snapshot>>>, Status> {
+    fn subscribe(&self, applicant: &Applicant<'_>) -> Result<Subscription, Status> {
+        let node = applicant.node;
         let identity = Identity::parse(&node.id).map_err(|error| Status::invalid_argument(error.to_string()))?;
         let key = self.key(&identity);
         if let (_, Some(owner)) = name_and_owner(&key.mesh) {
@@ -199,7 +200,7 @@ impl SnapshotSource for Publisher {
         if proxy.made_from.is_none() {
             self.shared.asked.notify_one();
         }
-        Ok(receiver)
+        Ok(receiver.into())
     }
 }
 

@@ -17,15 +17,15 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use ferromesh_xds::{type_url, Config, DeliveryStatus, NodeInfo, Snapshot, SnapshotSource};
+//! use ferromesh_xds::{type_url, Applicant, Config, DeliveryStatus, Snapshot, SnapshotSource, Subscription};
 //! use tokio::sync::watch;
 //!
 //! /// The same for everyone.
 //! struct One(watch::Sender<Option<Arc<Snapshot>>>);
 //!
 //! impl SnapshotSource for One {
-//!     fn subscribe(&self, _: &NodeInfo) -> Result<watch::Receiver<Option<Arc<Snapshot>>>, tonic::Status> {
-//!         Ok(self.0.subscribe())
+//!     fn subscribe(&self, _: &Applicant<'_>) -> Result<Subscription, tonic::Status> {
+//!         Ok(self.0.subscribe().into())
 //!     }
 //! }
 //!
@@ -61,6 +61,7 @@ pub mod pool;
 pub mod resource;
 pub mod service;
 pub mod snapshot;
+pub mod source;
 pub mod status;
 pub mod stream;
 pub mod type_url;
@@ -71,6 +72,7 @@ pub use observer::{DeliveryObserver, Event, EventKind, Update};
 pub use peer::Peer;
 pub use pool::Pool;
 pub use resource::{Resource, SetVersion, Version};
-pub use service::{service, AggregatedDiscoveryService, Config, SnapshotSource};
+pub use service::{service, AggregatedDiscoveryService, Config};
 pub use snapshot::{Reference, ResourceSet, SealError, Shrink, Snapshot};
+pub use source::{Applicant, SnapshotSource, Subscription};
 pub use status::DeliveryStatus;

@@ -24,23 +24,12 @@ use tonic::body::Body;
 use tonic::Status;
 use tower::Service;
 
-use crate::node::NodeInfo;
 use crate::observer::DeliveryObserver;
-use crate::snapshot::Snapshot;
+use crate::peer::Peer;
+use crate::source::SnapshotSource;
 use crate::stream::Protocol;
 pub use config::Config;
 use connection::Connection;
-
-/// Where a proxy's snapshots come from.
-pub trait SnapshotSource: Send + Sync + 'static {
-    /// The present and future snapshots of the proxy that the node says it is. `None` is "not there
-    /// yet": the stream is held for [`Config::hold`]. After a snapshot was there, `None` keeps it.
-    /// When the sender is dropped, the stream ends with `UNAVAILABLE` and the proxy comes again.
-    ///
-    /// # Errors
-    /// Ends the stream with that status: whoever may not have a snapshot is refused here.
-    fn subscribe(&self, node: &NodeInfo) -> Result<watch::Receiver<Option<Arc<Snapshot>>>, Status>;
-}
 
 const SERVICE: &str = "envoy.service.discovery.v3.AggregatedDiscoveryService";
 const STATE_OF_THE_WORLD: &str = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
@@ -105,9 +94,10 @@ impl AggregatedDiscoveryService {
         }
         let place = Place::take(&self.shared.streams, self.shared.config.max_streams)?;
         let now = Instant::now();
+        let peer = request.extensions().get::<Peer>().cloned();
         let requests = requests::Requests::new(protocol, request.into_body(), self.shared.config.max_request_bytes);
         let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
-        let connection = Connection::new(self.shared.clone(), place, protocol, id, requests, now);
+        let connection = Connection::new(self.shared.clone(), place, protocol, id, requests, peer, now);
         let frames = futures_util::stream::unfold(connection, |mut connection| async move {
             let frame = connection.next_frame().await?;
             Some((Ok::<_, Infallible>(frame), connection))

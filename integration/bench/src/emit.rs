@@ -24,7 +24,7 @@ use ferromesh_integration::{rig::paths, stats};
 use ferromesh_ir::{lower::Prepared, Proxy, ProxyKind};
 use ferromesh_model::{mesh::Mesh, record::Record};
 use ferromesh_store::{catalog, RedbStore, Store, Transaction};
-use ferromesh_xds::{NodeInfo, Reference, Snapshot, SnapshotSource};
+use ferromesh_xds::{Applicant, NodeInfo, Reference, Snapshot, SnapshotSource};
 use rustix::time::{clock_gettime, ClockId};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -292,7 +292,7 @@ fn changes(options: &Options, records: &[Record], settings: &Settings, folder: &
             id: format!("mesh/{}/{kind}/{name}", world::MESH),
             ..NodeInfo::default()
         };
-        receivers.push(publisher.subscribe(&node)?);
+        receivers.push(publisher.subscribe(&Applicant::local(&node))?.snapshots);
     }
     let (publication, cost) = measured(|| Ok(publisher.publish()))?;
     ensure!(publication.made.len() == receivers.len(), "not every proxy was made");

@@ -148,5 +148,8 @@ fn records_of_one_millisecond_stand_as_they_were_written_also_when_the_clock_is_
     }
     let records = kept(&store, key::AUDIT_CHANGES);
     let requests: Vec<_> = records.iter().map(|record| record.request_id.as_str()).collect();
-    assert_eq!(requests, ["request-9", "request-8", "request-7", "request-6", "request-5"]);
+    assert_eq!(
+        requests,
+        ["request-9", "request-8", "request-7", "request-6", "request-5"]
+    );
 }

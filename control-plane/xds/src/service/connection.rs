@@ -6,14 +6,16 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http_body::Frame;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tonic::{Code, Status};
 
 use super::config::Allowance;
 use super::requests::Requests;
 use super::{Place, Shared};
 use crate::observer::{Event, EventKind, Update};
+use crate::peer::Peer;
 use crate::snapshot::Snapshot;
+use crate::source::{Applicant, Subscription};
 use crate::stream::{Answer, Protocol, Refusal, Request, Response, Stream};
 use crate::{type_url, wire};
 
@@ -24,8 +26,11 @@ pub(super) struct Connection {
     id: u64,
     stream: Stream,
     requests: Requests,
+    peer: Option<Peer>,
     allowance: Allowance,
     snapshots: Option<watch::Receiver<Option<Arc<Snapshot>>>>,
+    /// Brings the status to end with, if the stream must end early.
+    end: Option<oneshot::Receiver<Status>>,
     has_snapshot: bool,
     draining: watch::Receiver<bool>,
     /// Of one response.
@@ -41,6 +46,7 @@ enum Turn {
     Request(Result<Option<Box<Request>>, Status>),
     Snapshot(Result<(), watch::error::RecvError>),
     Drain,
+    End(Status),
     Time,
 }
 
@@ -51,14 +57,17 @@ impl Connection {
         protocol: Protocol,
         id: u64,
         requests: Requests,
+        peer: Option<Peer>,
         now: Instant,
     ) -> Self {
         let config = &shared.config;
         Self {
             stream: Stream::new(protocol, id, config.limits.clone(), now),
             requests,
+            peer,
             allowance: Allowance::new(config, now),
             snapshots: None,
+            end: None,
             has_snapshot: false,
             draining: shared.draining.subscribe(),
             frames: VecDeque::new(),
@@ -126,6 +135,7 @@ impl Connection {
                 drop(drain);
                 Turn::Drain
             }
+            status = ended(&mut self.end) => Turn::End(status),
             request = self.requests.next(), if may_read_at.is_none() => Turn::Request(request.map(|r| r.map(Box::new))),
             changed = changed(&mut self.snapshots) => Turn::Snapshot(changed),
             () = until(deadline) => Turn::Time,
@@ -146,6 +156,7 @@ impl Connection {
                 "the proxy's configuration is no longer published here",
             )),
             Turn::Drain => Err(Status::ok("the control plane is shutting down")),
+            Turn::End(status) => Err(status),
             Turn::Time => self.on_time(now),
         }
     }
@@ -165,7 +176,12 @@ impl Connection {
     /// The proxy has said who it is.
     fn subscribe(&mut self) -> Result<(), Status> {
         let Some(node) = self.stream.node() else { return Ok(()) };
-        let snapshots = self.shared.source.subscribe(node)?;
+        let applicant = Applicant {
+            node,
+            peer: self.peer.as_ref(),
+            stream: self.id,
+        };
+        let Subscription { snapshots, end } = self.shared.source.subscribe(&applicant)?;
         tracing::info!(
             proxy = node.id,
             cluster = node.cluster,
@@ -175,6 +191,7 @@ impl Connection {
             "connected"
         );
         self.snapshots = Some(snapshots);
+        self.end = end;
         self.tell(EventKind::Connected {
             node,
             protocol: self.stream.protocol(),
@@ -326,6 +343,18 @@ async fn changed(
         Some(snapshots) => snapshots.changed().await,
         None => std::future::pending().await,
     }
+}
+
+/// A sender that is dropped ends nothing.
+async fn ended(end: &mut Option<oneshot::Receiver<Status>>) -> Status {
+    if let Some(receiver) = end {
+        let status = receiver.await;
+        *end = None;
+        if let Ok(status) = status {
+            return status;
+        }
+    }
+    std::future::pending().await
 }
 
 async fn until(deadline: Option<Instant>) {

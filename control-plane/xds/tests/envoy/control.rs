@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ferromesh_xds::{service, Config, DeliveryObserver, Event, EventKind, NodeInfo, Snapshot, SnapshotSource};
+use ferromesh_xds::{
+    service, Applicant, Config, DeliveryObserver, Event, EventKind, Snapshot, SnapshotSource, Subscription,
+};
 use tokio::sync::watch;
 use tokio_stream::wrappers::TcpListenerStream;
 
@@ -15,10 +17,11 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 struct Source(watch::Sender<Option<Arc<Snapshot>>>);
 
 impl SnapshotSource for Source {
-    fn subscribe(&self, node: &NodeInfo) -> Result<watch::Receiver<Option<Arc<Snapshot>>>, tonic::Status> {
+    fn subscribe(&self, applicant: &Applicant<'_>) -> Result<Subscription, tonic::Status> {
+        let node = applicant.node;
         assert_eq!((node.id.as_str(), node.user_agent.as_str()), ("node", "envoy/1.40.0"));
         assert_eq!(node.metadata["k"], serde_json::json!({"a": [1.0, true, "x"]}));
-        Ok(self.0.subscribe())
+        Ok(self.0.subscribe().into())
     }
 }
 

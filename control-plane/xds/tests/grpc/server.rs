@@ -11,7 +11,9 @@ use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service
 use envoy_types::pb::envoy::service::discovery::v3::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
 };
-use ferromesh_xds::{service, AggregatedDiscoveryService, Config, DeliveryStatus, NodeInfo, Snapshot, SnapshotSource};
+use ferromesh_xds::{
+    service, AggregatedDiscoveryService, Applicant, Config, DeliveryStatus, Snapshot, SnapshotSource, Subscription,
+};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::transport::Channel;
@@ -42,11 +44,19 @@ impl Source {
 }
 
 impl SnapshotSource for Source {
-    fn subscribe(&self, node: &NodeInfo) -> Result<watch::Receiver<Option<Arc<Snapshot>>>, Status> {
+    fn subscribe(&self, applicant: &Applicant<'_>) -> Result<Subscription, Status> {
+        let node = applicant.node;
         if node.id == "stranger" {
             return Err(Status::permission_denied("node `stranger` is not known"));
         }
-        Ok(self.0.lock().unwrap().entry(node.id.clone()).or_default().subscribe())
+        Ok(self
+            .0
+            .lock()
+            .unwrap()
+            .entry(node.id.clone())
+            .or_default()
+            .subscribe()
+            .into())
     }
 }
 

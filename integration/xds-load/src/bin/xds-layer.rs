@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use ferromesh_xds::{Config, DeliveryStatus, NodeInfo, Snapshot, SnapshotSource};
+use ferromesh_xds::{Applicant, Config, DeliveryStatus, Snapshot, SnapshotSource, Subscription};
 use ferromesh_xds_load::world::{self, Change, Size};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
@@ -33,10 +33,11 @@ impl Nodes {
 }
 
 impl SnapshotSource for Nodes {
-    fn subscribe(&self, node: &NodeInfo) -> Result<watch::Receiver<Option<Arc<Snapshot>>>, Status> {
-        let sender = self.0.get(&node.id);
-        let unknown = || Status::permission_denied(format!("node {:?} is not known", node.id));
-        sender.map(watch::Sender::subscribe).ok_or_else(unknown)
+    fn subscribe(&self, applicant: &Applicant<'_>) -> Result<Subscription, Status> {
+        let id = &applicant.node.id;
+        let sender = self.0.get(id);
+        let unknown = || Status::permission_denied(format!("node {id:?} is not known"));
+        sender.map(|sender| sender.subscribe().into()).ok_or_else(unknown)
     }
 }
 

@@ -104,7 +104,7 @@ fn subscribe(publisher: &Publisher, proxies: &[String]) -> Vec<watch::Receiver<O
         id: id.clone(),
         ..NodeInfo::default()
     });
-    nodes.map(|node| publisher.subscribe(&node).unwrap()).collect()
+    nodes.map(|node| super::subscribe(publisher, &node).unwrap()).collect()
 }
 
 fn seeds() -> u64 {
