@@ -54,6 +54,7 @@
 //! # }
 //! ```
 
+pub mod content;
 pub mod node;
 pub mod observer;
 pub mod peer;
@@ -67,6 +68,7 @@ pub mod stream;
 pub mod type_url;
 mod wire;
 
+pub use content::{Content, Piece};
 pub use node::NodeInfo;
 pub use observer::{DeliveryObserver, Event, EventKind, Update};
 pub use peer::Peer;

@@ -1,6 +1,7 @@
 //! Who is at the other end of a stream.
 
 use envoy_types::pb::google::protobuf;
+use prost::Message as _;
 use serde_json::{Map, Number, Value};
 
 use crate::wire;
@@ -38,7 +39,7 @@ impl From<wire::Node> for NodeInfo {
         Self {
             id: node.id,
             cluster: node.cluster,
-            metadata: node.metadata.map(object).unwrap_or_default(),
+            metadata: protobuf::Struct::decode(node.metadata).map(object).unwrap_or_default(),
             user_agent,
         }
     }
@@ -113,7 +114,7 @@ mod tests {
             .into(),
         };
         let node = NodeInfo::from(wire::Node {
-            metadata: Some(metadata),
+            metadata: metadata.encode_to_vec().into(),
             ..Default::default()
         });
         let expected = serde_json::json!({"l": [true, {"n": 1.5}], "nan": null, "s": "x"});

@@ -83,3 +83,17 @@ pub struct Update<'a> {
 impl DeliveryObserver for () {
     fn on(&self, _: &Event<'_>) {}
 }
+
+/// Tells both.
+impl<A: DeliveryObserver, B: DeliveryObserver> DeliveryObserver for (A, B) {
+    fn on(&self, event: &Event<'_>) {
+        self.0.on(event);
+        self.1.on(event);
+    }
+}
+
+impl<A: DeliveryObserver + ?Sized> DeliveryObserver for Arc<A> {
+    fn on(&self, event: &Event<'_>) {
+        (**self).on(event);
+    }
+}

@@ -12,6 +12,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use prost::encoding::{encode_key, encode_varint, encoded_len_varint, key_len, WireType};
 use sha2::{Digest as _, Sha256};
 
+use crate::content::{Content, Piece};
+
 /// A version that says what the content is: equal content has an equal version on every server and
 /// after every restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,7 +35,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// 192 bits of the hash over type, name and content.
+/// 192 bits of the hash over type, name and the hashes of the content's pieces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Identity(Version, u128);
 
@@ -46,11 +48,11 @@ impl SetVersion {
     pub(crate) const NONE: Self = Self(0);
 
     pub(crate) fn with(self, resource: &Resource) -> Self {
-        Self(self.0.wrapping_add(resource.share))
+        Self(self.0.wrapping_add(resource.identity.1))
     }
 
     pub(crate) fn without(self, resource: &Resource) -> Self {
-        Self(self.0.wrapping_sub(resource.share))
+        Self(self.0.wrapping_sub(resource.identity.1))
     }
 }
 
@@ -60,60 +62,119 @@ impl fmt::Display for SetVersion {
     }
 }
 
-/// An encoded resource. Cheap to share, never changed.
-pub struct Resource {
-    name: Arc<str>,
-    version: Version,
-    share: u128,
-    /// `[key, length, Resource { name, version, resource: [key, length, Any] }]`
-    delta: Bytes,
-    /// Where `[key, length, Any]` begins in `delta`.
-    any_at: usize,
-}
+/// A piece from this size on is shared; a smaller one that stands first is copied.
+const SHARED_FROM_BYTES: usize = 4 * 1024;
 
-impl Resource {
-    pub(crate) fn encode(type_url: &str, name: Arc<str>, value: &[u8]) -> Self {
-        let hash = Sha256::new()
+impl Identity {
+    /// Of a resource of this type, name and content.
+    pub fn of(type_url: &str, name: &str, content: &Content) -> Self {
+        let mut hash = Sha256::new()
             .chain_update((type_url.len() as u64).to_le_bytes())
             .chain_update(type_url)
             .chain_update((name.len() as u64).to_le_bytes())
-            .chain_update(name.as_bytes())
-            .chain_update(value)
-            .finalize();
-        let version = Version(u64::from_be_bytes(array(&hash[..8])));
-        let share = u128::from_be_bytes(array(&hash[8..24]));
+            .chain_update(name);
+        for piece in content.pieces() {
+            hash.update(piece.digest());
+        }
+        let hash = hash.finalize();
+        Self(
+            Version(u64::from_be_bytes(array(&hash[..8]))),
+            u128::from_be_bytes(array(&hash[8..24])),
+        )
+    }
 
-        let version_text = version.to_string();
-        let any_len = field_len(ANY_TYPE_URL, type_url.len()) + field_len(ANY_VALUE, value.len());
+    /// The same resource under the version that another server has given it.
+    pub fn with_version(self, version: Version) -> Self {
+        Self(version, self.1)
+    }
+}
+
+/// An encoded resource. Cheap to share, never changed.
+pub struct Resource {
+    name: Arc<str>,
+    identity: Identity,
+    /// `[key, length, Resource { name, version, resource: [key, length, Any] }]`, or its beginning.
+    head: Bytes,
+    /// Where `[key, length, Any]` begins in `head`.
+    any_at: usize,
+    /// What follows `head`.
+    rest: Box<[Bytes]>,
+}
+
+impl Resource {
+    #[cfg(test)]
+    pub(crate) fn encode(type_url: &str, name: Arc<str>, value: &[u8]) -> Self {
+        let content = Content::from(Bytes::copy_from_slice(value));
+        Self::new(type_url, name, &content)
+    }
+
+    pub(crate) fn new(type_url: &str, name: Arc<str>, content: &Content) -> Self {
+        let identity = Identity::of(type_url, &name, content);
+        Self::identified(identity, type_url, name, content)
+    }
+
+    /// `identity` must be that of the rest.
+    pub(crate) fn identified(identity: Identity, type_url: &str, name: Arc<str>, content: &Content) -> Self {
+        let pieces = content.pieces();
+        let value_len = pieces.iter().map(|piece| piece.bytes().len()).sum();
+        // One buffer of its own, unless there is something to share.
+        let is_shared = |piece: &Piece| piece.bytes().len() >= SHARED_FROM_BYTES;
+        let copied = match pieces {
+            [_] | [] => pieces.len(),
+            [first, ..] => usize::from(!is_shared(first)),
+        };
+        let (copied, shared) = pieces.split_at(copied);
+        let copied_len: usize = copied.iter().map(|piece| piece.bytes().len()).sum();
+
+        let version_text = identity.0.to_string();
+        let any_len = field_len(ANY_TYPE_URL, type_url.len()) + field_len(ANY_VALUE, value_len);
         let named_len = field_len(RESOURCE_NAME, name.len()) + field_len(RESOURCE_VERSION, version_text.len());
         let resource_len = named_len + field_len(RESOURCE_RESOURCE, any_len);
+        let head_len = field_len(RESPONSE_RESOURCES, resource_len) - (value_len - copied_len);
 
-        let mut buf = BytesMut::with_capacity(field_len(RESPONSE_RESOURCES, resource_len));
+        let mut buf = BytesMut::with_capacity(head_len);
         put_header(&mut buf, RESPONSE_RESOURCES, resource_len);
         put_field(&mut buf, RESOURCE_NAME, name.as_bytes());
         put_field(&mut buf, RESOURCE_VERSION, version_text.as_bytes());
         let any_at = buf.len();
         put_header(&mut buf, RESOURCE_RESOURCE, any_len);
         put_field(&mut buf, ANY_TYPE_URL, type_url.as_bytes());
-        put_field(&mut buf, ANY_VALUE, value);
+        put_header(&mut buf, ANY_VALUE, value_len);
+        for piece in copied {
+            buf.put_slice(piece.bytes());
+        }
         Self {
             name,
-            version,
-            share,
-            delta: buf.freeze(),
+            identity,
+            head: buf.freeze(),
             any_at,
+            rest: shared.iter().map(|piece| piece.bytes().clone()).collect(),
         }
     }
 
     /// Whether it was encoded from this type and value. Far cheaper than to encode and hash them.
     pub(crate) fn is_of(&self, type_url: &str, value: &[u8]) -> bool {
         let any_len = field_len(ANY_TYPE_URL, type_url.len()) + field_len(ANY_VALUE, value.len());
+        let rest_len = self.rest_len();
+        let (any, url) = (&self.head[self.any_at..], type_url.as_bytes());
+        let Some((copied, mut shared)) = value.len().checked_sub(rest_len).map(|end| value.split_at(end)) else {
+            return false;
+        };
+        for piece in &self.rest {
+            let Some(after) = shared.strip_prefix(&piece[..]) else {
+                return false;
+            };
+            shared = after;
+        }
         // The type stands before the value, and the value is the end.
-        let (any, url) = (&self.delta[self.any_at..], type_url.as_bytes());
-        let url_ends = any.len().checked_sub(field_len(ANY_VALUE, value.len()));
-        any.len() == field_len(RESOURCE_RESOURCE, any_len)
-            && any.ends_with(value)
-            && url_ends.is_some_and(|end| any[..end].ends_with(url))
+        let url_ends = (any.len() + rest_len).checked_sub(field_len(ANY_VALUE, value.len()));
+        any.len() + rest_len == field_len(RESOURCE_RESOURCE, any_len)
+            && any.ends_with(copied)
+            && url_ends.is_some_and(|end| end <= any.len() && any[..end].ends_with(url))
+    }
+
+    fn rest_len(&self) -> usize {
+        self.rest.iter().map(Bytes::len).sum()
     }
 
     /// The resource's xDS name.
@@ -123,34 +184,31 @@ impl Resource {
 
     /// The hash of type, name and content.
     pub fn version(&self) -> Version {
-        self.version
-    }
-
-    /// What the resource is, among all resources.
-    pub(crate) fn identity(&self) -> Identity {
-        Identity(self.version, self.share)
+        self.identity.0
     }
 
     /// Bytes that the resource takes in a delta response, which is a little more than in a
     /// state-of-the-world one.
     pub fn encoded_len(&self) -> usize {
-        self.delta.len()
+        self.head.len() + self.rest_len()
     }
 
-    /// The encoded field `resources` of a `DiscoveryResponse`. Shares the buffer.
-    pub fn as_state_of_the_world_field(&self) -> Bytes {
-        self.delta.slice(self.any_at..)
+    /// The encoded field `resources` of a `DiscoveryResponse`: these buffers, one after the other, all of them shared.
+    pub fn as_state_of_the_world_field(&self) -> impl Iterator<Item = Bytes> + '_ {
+        [self.head.slice(self.any_at..)]
+            .into_iter()
+            .chain(self.rest.iter().cloned())
     }
 
-    /// The encoded field `resources` of a `DeltaDiscoveryResponse`. Shares the buffer.
-    pub fn as_delta_field(&self) -> Bytes {
-        self.delta.clone()
+    /// The encoded field `resources` of a `DeltaDiscoveryResponse`: these buffers, one after the other, all of them shared.
+    pub fn as_delta_field(&self) -> impl Iterator<Item = Bytes> + '_ {
+        [self.head.clone()].into_iter().chain(self.rest.iter().cloned())
     }
 }
 
 impl fmt::Debug for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.name, self.version)
+        write!(f, "{}@{}", self.name, self.version())
     }
 }
 
@@ -197,17 +255,73 @@ mod tests {
             let value = vec![7u8; len];
             let resource = Resource::encode("type/T", "name".into(), &value);
 
-            let full = DiscoveryResponse::decode(resource.as_state_of_the_world_field()).unwrap();
+            let full = DiscoveryResponse::decode(joined(resource.as_state_of_the_world_field())).unwrap();
             assert_eq!(full.resources[0].type_url, "type/T");
             assert_eq!(full.resources[0].value, value);
 
-            let delta = DeltaDiscoveryResponse::decode(resource.as_delta_field()).unwrap();
+            let delta = DeltaDiscoveryResponse::decode(joined(resource.as_delta_field())).unwrap();
             assert_eq!(delta.resources[0].name, "name");
             assert_eq!(delta.resources[0].version, resource.version().to_string());
             let any = delta.resources[0].resource.as_ref().unwrap();
             assert_eq!((any.type_url.as_str(), &any.value), ("type/T", &value));
-            assert_eq!(resource.encoded_len(), resource.as_delta_field().len());
+            assert_eq!(resource.encoded_len(), joined(resource.as_delta_field()).len());
         }
+    }
+
+    fn joined(buffers: impl Iterator<Item = Bytes>) -> Bytes {
+        buffers.collect::<Vec<_>>().concat().into()
+    }
+
+    fn in_pieces(lens: &[usize]) -> (Vec<u8>, Resource, Vec<Bytes>) {
+        let whole: Vec<u8> = (0..lens.iter().sum()).map(|at| (at % 251) as u8).collect();
+        let mut left = Bytes::from(whole.clone());
+        let pieces: Vec<Bytes> = lens.iter().map(|len| left.split_to(*len)).collect();
+        let content = Content::of(pieces.iter().cloned().map(Piece::new).collect());
+        (whole, Resource::new("type/T", "name".into(), &content), pieces)
+    }
+
+    #[test]
+    fn pieces_are_on_the_wire_what_the_whole_is_and_are_not_copied() {
+        for lens in [
+            &[300, 20_000, 5][..],
+            &[5_000, 5_000],
+            &[0, 1, 0, 4_096],
+            &[10, 10],
+            &[],
+            &[9_000],
+        ] {
+            let (whole, resource, pieces) = in_pieces(lens);
+            let full = DiscoveryResponse::decode(joined(resource.as_state_of_the_world_field())).unwrap();
+            assert_eq!(full.resources[0].value, whole, "{lens:?}");
+            let delta = DeltaDiscoveryResponse::decode(joined(resource.as_delta_field())).unwrap();
+            assert_eq!(delta.resources[0].resource.as_ref().unwrap().value, whole, "{lens:?}");
+            assert_eq!(delta.resources[0].version, resource.version().to_string());
+            assert_eq!(resource.encoded_len(), joined(resource.as_delta_field()).len());
+            assert!(resource.is_of("type/T", &whole) && !resource.is_of("type/U", &whole));
+            assert!(!resource.is_of("type/T", &[&whole[..], b"x"].concat()));
+            if let Some(last) = whole.len().checked_sub(1) {
+                let mut other = whole.clone();
+                other[last] ^= 1;
+                assert!(!resource.is_of("type/T", &other) && !resource.is_of("type/T", &whole[1..]));
+            }
+            if pieces.len() > 1 {
+                let sent: Vec<_> = resource.as_delta_field().map(|buffer| buffer.as_ptr()).collect();
+                assert!(
+                    pieces[1..].iter().all(|piece| sent.contains(&piece.as_ptr())),
+                    "{lens:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn one_piece_is_the_whole() {
+        let content = Content::of(vec![Piece::new(Bytes::from_static(b"v"))]);
+        let (one, whole) = (
+            Resource::new("t", "n".into(), &content),
+            Resource::encode("t", "n".into(), b"v"),
+        );
+        assert_eq!(one.version(), whole.version());
     }
 
     #[test]

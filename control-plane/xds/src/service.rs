@@ -6,15 +6,19 @@
 //! goes on reading; and resources travel from the snapshot to the socket without being copied or encoded
 //! again.
 
+mod allowance;
 mod config;
 mod connection;
+mod places;
+mod recall;
 mod requests;
+mod waits;
 
 use std::convert::Infallible;
 use std::future::{ready, Ready};
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -28,8 +32,11 @@ use crate::observer::DeliveryObserver;
 use crate::peer::Peer;
 use crate::source::SnapshotSource;
 use crate::stream::Protocol;
+use allowance::Allowance;
 pub use config::Config;
 use connection::Connection;
+use places::Places;
+use recall::Recall;
 
 const SERVICE: &str = "envoy.service.discovery.v3.AggregatedDiscoveryService";
 const STATE_OF_THE_WORLD: &str = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
@@ -47,7 +54,10 @@ struct Shared {
     observer: Arc<dyn DeliveryObserver>,
     config: Config,
     draining: watch::Sender<bool>,
-    streams: Arc<AtomicUsize>,
+    streams: Arc<Places>,
+    /// Of new streams.
+    admission: Mutex<Allowance>,
+    recall: Recall,
     next_id: AtomicU64,
 }
 
@@ -61,6 +71,12 @@ pub fn service(
     let first_id = RandomState::new().hash_one(0) & 0xffff_ffff_0000;
     AggregatedDiscoveryService {
         shared: Arc::new(Shared {
+            admission: Mutex::new(Allowance::new(
+                config.new_stream_burst,
+                config.new_streams_per_second,
+                Instant::now(),
+            )),
+            recall: Recall::default(),
             source,
             observer,
             config,
@@ -80,7 +96,7 @@ impl AggregatedDiscoveryService {
 
     /// How many streams are open.
     pub fn streams(&self) -> usize {
-        self.shared.streams.load(Ordering::Relaxed)
+        self.shared.streams.len()
     }
 
     fn open<B>(&self, protocol: Protocol, request: http::Request<B>) -> Result<Body, Status>
@@ -92,10 +108,10 @@ impl AggregatedDiscoveryService {
         if *self.shared.draining.borrow() {
             return Err(Status::unavailable("the control plane is shutting down"));
         }
-        let place = Place::take(&self.shared.streams, self.shared.config.max_streams)?;
+        let place = self.shared.streams.take(self.shared.config.max_streams)?;
         let now = Instant::now();
         let peer = request.extensions().get::<Peer>().cloned();
-        let requests = requests::Requests::new(protocol, request.into_body(), self.shared.config.max_request_bytes);
+        let requests = requests::Requests::new(protocol, request.into_body(), &self.shared.config);
         let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
         let connection = Connection::new(self.shared.clone(), place, protocol, id, requests, peer, now);
         let frames = futures_util::stream::unfold(connection, |mut connection| async move {
@@ -103,27 +119,6 @@ impl AggregatedDiscoveryService {
             Some((Ok::<_, Infallible>(frame), connection))
         });
         Ok(Body::new(StreamBody::new(frames)))
-    }
-}
-
-/// One of the streams that may be open at a time.
-struct Place(Arc<AtomicUsize>);
-
-impl Place {
-    fn take(streams: &Arc<AtomicUsize>, limit: usize) -> Result<Self, Status> {
-        let more = |open: usize| (open < limit).then_some(open + 1);
-        match streams.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
-            Ok(_) => Ok(Self(streams.clone())),
-            Err(open) => Err(Status::resource_exhausted(format!(
-                "{open} discovery streams are open, and the limit is {limit}"
-            ))),
-        }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

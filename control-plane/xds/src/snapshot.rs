@@ -1,12 +1,17 @@
 //! Everything that one proxy may ask for, at one revision: sealed, immutable, shared by all its streams.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fmt;
-use std::sync::Arc;
+mod leaves;
+mod restored;
+mod shrink;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 
+use crate::content::Content;
 use crate::resource::{Resource, SetVersion};
+pub use shrink::Shrink;
 
 /// One resource naming another, as the emitter knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,9 +70,12 @@ pub enum SealError {
 /// The resources of one type in a snapshot.
 #[derive(Debug, Clone, Default)]
 pub struct ResourceSet {
-    pub(crate) by_name: BTreeMap<Arc<str>, Arc<Resource>>,
+    /// Shared by snapshots that have the same.
+    pub(crate) by_name: Arc<ByName>,
     version: SetVersion,
 }
+
+pub(crate) type ByName = BTreeMap<Arc<str>, Arc<Resource>>;
 
 impl ResourceSet {
     /// The resource of that name.
@@ -95,15 +103,11 @@ impl ResourceSet {
         self.version
     }
 
-    /// Encodes and adds a resource, and gives the one whose place it takes.
-    fn put(&mut self, type_url: &str, name: Arc<str>, value: &[u8]) -> Result<Option<Arc<Resource>>, SealError> {
-        let name = nameable(type_url, name)?;
-        Ok(self.insert(Arc::new(Resource::encode(type_url, name, value))))
-    }
-
+    /// Adds a resource, and gives the one whose place it takes.
     fn insert(&mut self, resource: Arc<Resource>) -> Option<Arc<Resource>> {
         self.version = self.version.with(&resource);
-        let before = self.by_name.insert(Arc::clone(resource.name()), resource);
+        let by_name = Arc::make_mut(&mut self.by_name);
+        let before = by_name.insert(Arc::clone(resource.name()), resource);
         if let Some(before) = &before {
             self.version = self.version.without(before);
         }
@@ -125,6 +129,31 @@ fn nameable(type_url: &str, name: Arc<str>) -> Result<Arc<str>, SealError> {
 /// The type URL and the name of what is referred to.
 pub(crate) type Target = (Arc<str>, Arc<str>);
 
+/// What the resources of each name refer to, in the order of these names.
+pub(crate) type References = [(Arc<str>, Arc<[Target]>)];
+
+/// Makes resources of contents: by encoding them, or by finding the same one made before.
+pub(crate) trait Maker {
+    /// The resource of this type, name and content.
+    fn resource(&mut self, type_url: &str, name: Arc<str>, content: Content) -> Arc<Resource>;
+
+    /// The same targets.
+    fn targets(&mut self, targets: Vec<Target>) -> Arc<[Target]>;
+}
+
+/// Makes each anew.
+pub(crate) struct Anew;
+
+impl Maker for Anew {
+    fn resource(&mut self, type_url: &str, name: Arc<str>, content: Content) -> Arc<Resource> {
+        Arc::new(Resource::new(type_url, name, &content))
+    }
+
+    fn targets(&mut self, targets: Vec<Target>) -> Arc<[Target]> {
+        targets.into()
+    }
+}
+
 /// What one proxy shall have. Made by [`Snapshot::seal`].
 ///
 /// ```
@@ -139,16 +168,22 @@ pub(crate) type Target = (Arc<str>, Arc<str>);
 /// let dangling = Snapshot::seal([routes], [to_blue]).unwrap_err();
 /// assert!(dangling.to_string().starts_with("`egress` refers to `blue`"));
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Snapshot {
     pub(crate) sets: BTreeMap<Arc<str>, ResourceSet>,
-    pub(crate) references: HashMap<Arc<str>, Vec<Target>>,
+    pub(crate) references: Arc<References>,
 }
 
-static NO_RESOURCES: ResourceSet = ResourceSet {
-    by_name: BTreeMap::new(),
-    version: SetVersion::NONE,
-};
+impl Default for Snapshot {
+    fn default() -> Self {
+        Self {
+            sets: BTreeMap::new(),
+            references: [].into(),
+        }
+    }
+}
+
+static NO_RESOURCES: LazyLock<ResourceSet> = LazyLock::new(ResourceSet::default);
 
 impl Snapshot {
     /// Encodes the resources for the wire, gives them their versions and checks that every reference
@@ -164,29 +199,55 @@ impl Snapshot {
         T: AsRef<str>,
         N: Into<Arc<str>>,
     {
+        let resources = resources
+            .into_iter()
+            .map(|(type_url, name, value)| (type_url, name, Content::from(value)));
+        Self::seal_by(&mut Anew, resources, references)
+    }
+
+    pub(crate) fn seal_by<T, N>(
+        maker: &mut impl Maker,
+        resources: impl IntoIterator<Item = (T, N, Content)>,
+        references: impl IntoIterator<Item = Reference>,
+    ) -> Result<Self, SealError>
+    where
+        T: AsRef<str>,
+        N: Into<Arc<str>>,
+    {
         let mut sets: BTreeMap<Arc<str>, ResourceSet> = BTreeMap::new();
-        for (type_url, name, value) in resources {
-            let (type_url, name) = (type_url.as_ref(), name.into());
-            let set = sets.entry(type_url.into()).or_default();
-            if set.put(type_url, name.clone(), &value)?.is_some() {
+        for (type_url, name, content) in resources {
+            let type_url = type_url.as_ref();
+            let name = nameable(type_url, name.into())?;
+            let set = match sets.get_mut(type_url) {
+                Some(set) => set,
+                None => sets.entry(type_url.into()).or_default(),
+            };
+            if let Some(before) = set.insert(maker.resource(type_url, name, content)) {
                 return Err(SealError::Duplicate {
                     type_url: type_url.into(),
-                    name,
+                    name: Arc::clone(before.name()),
                 });
             }
         }
-
-        let mut by_referrer: HashMap<Arc<str>, Vec<Target>> = HashMap::new();
+        let mut by_referrer: BTreeMap<Arc<str>, Vec<Target>> = BTreeMap::new();
         for Reference { type_url, name, from } in references {
-            if sets.get(&type_url).and_then(|set| set.get(&name)).is_none() {
+            // The names in references are the sets' and the resources' own.
+            let known = sets.get_key_value(&type_url);
+            let Some((known, resource)) = known.and_then(|(known, set)| Some((known, set.get(&name)?))) else {
                 return Err(SealError::Unresolved { type_url, name, from });
-            }
-            by_referrer.entry(from).or_default().push((type_url, name));
+            };
+            let target = (Arc::clone(known), Arc::clone(resource.name()));
+            by_referrer.entry(from).or_default().push(target);
         }
-        Ok(Self {
-            sets,
-            references: by_referrer,
-        })
+        let own = |from: Arc<str>| {
+            let known = sets.values().find_map(|set| set.get(&from));
+            known.map_or(from, |resource| Arc::clone(resource.name()))
+        };
+        let references = by_referrer
+            .into_iter()
+            .map(|(from, targets)| (own(from), maker.targets(targets)))
+            .collect();
+        Ok(Self { sets, references })
     }
 
     /// The same snapshot with other resources of one type, those that have not changed shared: for a source that knows that
@@ -204,10 +265,7 @@ impl Snapshot {
         for (name, value) in resources {
             let name = nameable(type_url, name.into())?;
             let known = before.get(&name).filter(|known| known.is_of(type_url, &value));
-            let resource = known.map_or_else(
-                || Arc::new(Resource::encode(type_url, name.clone(), &value)),
-                Arc::clone,
-            );
+            let resource = known.map_or_else(|| Anew.resource(type_url, name.clone(), value.into()), Arc::clone);
             if set.insert(resource).is_some() {
                 return Err(SealError::Duplicate {
                     type_url: type_url.into(),
@@ -219,7 +277,7 @@ impl Snapshot {
         if !set.is_empty() {
             changed.sets.insert(type_url.into(), set);
         }
-        for (from, targets) in &self.references {
+        for (from, targets) in self.references.iter() {
             let of_type = targets.iter().filter(|(target, _)| &**target == type_url);
             for (target, name) in of_type {
                 if changed.resources(type_url).get(name).is_none() {
@@ -234,7 +292,7 @@ impl Snapshot {
         let others = self.sets.iter().filter(|(other, _)| &***other != type_url);
         let others = others.map(|(other, set)| (other.clone(), set.clone()));
         changed.sets.extend(others);
-        changed.references.clone_from(&self.references);
+        changed.references = Arc::clone(&self.references);
         Ok(changed)
     }
 
@@ -249,14 +307,30 @@ impl Snapshot {
         T: AsRef<str>,
         N: Into<Arc<str>>,
     {
+        let resources = resources
+            .into_iter()
+            .map(|(type_url, name, value)| (type_url, name, Content::from(value)));
+        self.with_by(&mut Anew, resources)
+    }
+
+    pub(crate) fn with_by<T, N>(
+        &self,
+        maker: &mut impl Maker,
+        resources: impl IntoIterator<Item = (T, N, Content)>,
+    ) -> Result<Self, SealError>
+    where
+        T: AsRef<str>,
+        N: Into<Arc<str>>,
+    {
         let mut changed = Self {
             sets: self.sets.clone(),
-            references: self.references.clone(),
+            references: Arc::clone(&self.references),
         };
-        for (type_url, name, value) in resources {
+        for (type_url, name, content) in resources {
             let type_url = type_url.as_ref();
+            let name = nameable(type_url, name.into())?;
             let set = changed.sets.entry(type_url.into()).or_default();
-            set.put(type_url, name.into(), &value)?;
+            set.insert(maker.resource(type_url, name, content));
         }
         Ok(changed)
     }
@@ -283,59 +357,8 @@ impl Snapshot {
 
     /// `(type URL, name)` of everything that the resources named `from` refer to.
     pub(crate) fn references_of(&self, from: &str) -> &[Target] {
-        self.references.get(from).map_or(&[], Vec::as_slice)
-    }
-
-    /// How much of `previous` is gone here, if anything is: for a publisher to refuse a snapshot that
-    /// would take down most of a proxy, as a read from an empty or damaged store gives one.
-    pub fn is_shrunken(&self, previous: &Snapshot) -> Option<Shrink> {
-        let mut shrink = Shrink {
-            before: previous.len(),
-            removed: 0,
-            emptied: Vec::new(),
-        };
-        for (type_url, before) in &previous.sets {
-            let now = self.resources(type_url);
-            shrink.removed += before.iter().filter(|r| now.get(r.name()).is_none()).count();
-            if now.is_empty() {
-                shrink.emptied.push(type_url.clone());
-            }
-        }
-        (shrink.removed > 0).then_some(shrink)
-    }
-}
-
-/// What a snapshot lacks that the one before had.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shrink {
-    /// How many resources there were before. Never 0.
-    pub before: usize,
-    /// How many of them are not there any more. Never 0.
-    pub removed: usize,
-    /// The types of which nothing is left.
-    pub emptied: Vec<Arc<str>>,
-}
-
-impl Shrink {
-    /// The removed share of what was there, in percent, rounded up.
-    pub fn percent(&self) -> usize {
-        (self.removed * 100).div_ceil(self.before.max(1))
-    }
-}
-
-impl fmt::Display for Shrink {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} of {} resources ({} %) would be removed",
-            self.removed,
-            self.before,
-            self.percent()
-        )?;
-        if !self.emptied.is_empty() {
-            write!(f, ", among them all of {}", self.emptied.join(", "))?;
-        }
-        Ok(())
+        let place = self.references.binary_search_by(|(known, _)| (**known).cmp(from));
+        place.map_or(&[], |place| &self.references[place].1)
     }
 }
 

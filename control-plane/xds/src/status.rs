@@ -1,7 +1,7 @@
 //! What has reached which proxy: an observer that keeps the present state in memory, for people to see.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
@@ -68,6 +68,23 @@ pub struct TypeDelivery {
     /// Since when the proxy has not answered the newest response, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub silent_since_seconds: Option<f64>,
+    /// The names of what the newest response brings, until it is answered.
+    #[serde(skip)]
+    pub pending: Vec<Arc<str>>,
+}
+
+/// The status of one resource on a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ResourceState {
+    /// It was sent, and is not answered yet.
+    Sent,
+    /// The proxy has taken it.
+    Acknowledged,
+    /// The proxy has refused the response that it was in.
+    Rejected,
+    /// It was sent, and has not been answered for longer than a proxy needs.
+    Silent,
 }
 
 /// A version at a time.
@@ -163,12 +180,20 @@ impl DeliveryObserver for DeliveryStatus {
             EventKind::Disconnected { reason } => {
                 stream.disconnected_at_seconds = Some(at);
                 stream.disconnect_reason = reason.map(str::to_owned);
-                stream.types.values_mut().for_each(|t| t.silent_since_seconds = None);
+                for delivery in stream.types.values_mut() {
+                    delivery.silent_since_seconds = None;
+                    delivery.pending = Vec::new();
+                }
             }
             EventKind::Sent(update) => {
                 let delivery = stream.of(&update);
                 delivery.sent = Some(mark(&update, at));
                 delivery.silent_since_seconds = Some(at);
+                delivery.pending = update
+                    .resources
+                    .iter()
+                    .map(|resource| Arc::clone(resource.name()))
+                    .collect();
             }
             EventKind::Acked { update, .. } => stream.of(&update).on_ack(&update, at),
             EventKind::Nacked { update, rejection, .. } => {
@@ -182,6 +207,7 @@ impl DeliveryObserver for DeliveryStatus {
                 };
                 let delivery = stream.of(&update);
                 delivery.nacked = Some(nack);
+                delivery.pending = Vec::new();
                 delivery.silent_since_seconds = None;
             }
         }
@@ -195,8 +221,24 @@ impl StreamDelivery {
 }
 
 impl TypeDelivery {
+    /// The status of a resource that the stream has asked for. `silence` is how long an answer is waited for.
+    pub fn of_resource(&self, name: &str, silence: Duration, now: SystemTime) -> ResourceState {
+        if self.nacked.as_ref().is_some_and(|nack| nack.resources.contains(name)) {
+            return ResourceState::Rejected;
+        }
+        if !self.pending.iter().any(|pending| **pending == *name) {
+            return ResourceState::Acknowledged;
+        }
+        let waited = self.silent_since_seconds.map_or(0.0, |since| seconds(now) - since);
+        match waited > silence.as_secs_f64() {
+            true => ResourceState::Silent,
+            false => ResourceState::Sent,
+        }
+    }
+
     fn on_ack(&mut self, update: &Update<'_>, at: f64) {
         self.acked = Some(mark(update, at));
+        self.pending = Vec::new();
         self.silent_since_seconds = None;
         if let Some(nack) = &mut self.nacked {
             for name in update.resources.iter().map(|r| r.name()).chain(update.removed) {

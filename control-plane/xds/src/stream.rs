@@ -16,6 +16,7 @@
 
 mod channel;
 mod entry;
+mod holdings;
 mod plan;
 mod push;
 mod request;
@@ -30,6 +31,7 @@ use crate::snapshot::{Snapshot, Target};
 use crate::type_url;
 
 use channel::Channel;
+pub use holdings::Holdings;
 pub use request::{Refusal, Rejection, Request, Subscribe};
 
 /// The two variants of the protocol.
@@ -54,12 +56,15 @@ impl Protocol {
 /// What one client may ask of its stream, and how the stream paces its pushes.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Names subscribed to over all types. Default 10,000.
+    /// Names subscribed to over all types, and those that the client says it has of one type. Default 10,000.
     pub max_names: usize,
-    /// Bytes of those names together. Default 2 MiB.
+    /// Bytes of those names together; and, beside them, of the names that the client says it has from an earlier stream.
+    /// Default 2 MiB.
     pub max_name_bytes: usize,
     /// Types subscribed to. Default 32.
     pub max_types: usize,
+    /// Bytes of the name of a type. Default 256; Envoy's longest has 75.
+    pub max_type_url_bytes: usize,
     /// Bytes from which on a response is cut, where the protocol allows a part: clients on gRPC's C
     /// core refuse messages over 4 MiB. A single larger resource is sent alone. Default 3 MiB.
     pub max_response_bytes: usize,
@@ -78,6 +83,7 @@ impl Default for Limits {
             max_names: 10_000,
             max_name_bytes: 2 * 1024 * 1024,
             max_types: 32,
+            max_type_url_bytes: 256,
             max_response_bytes: 3 * 1024 * 1024,
             warming_patience: Duration::from_secs(10),
             removal_grace: Duration::from_secs(1),
@@ -130,6 +136,10 @@ pub struct Stream {
     nonces: u64,
     /// What has to be sent again for a changed parent, of types not subscribed to yet (delta).
     rewarm: Vec<Target>,
+    /// Bytes of the names in `initial_resource_versions` over all types.
+    claimed_bytes: usize,
+    /// From the client's stream before this one.
+    recalled: Holdings,
 }
 
 impl Stream {
@@ -146,6 +156,8 @@ impl Stream {
             snapshot: None,
             nonces: 0,
             rewarm: Vec::new(),
+            claimed_bytes: 0,
+            recalled: Holdings::default(),
         }
     }
 
@@ -176,12 +188,26 @@ impl Stream {
             .filter_map(|c| Some((&c.type_url, c.outstanding.as_ref()?.sent_at)))
     }
 
+    /// What the client holds now, to be told to its next stream. Empty in the delta variant, where the client says it
+    /// itself.
+    pub fn holdings(&self) -> Holdings {
+        Holdings::of(&self.channels, &self.recalled)
+    }
+
+    /// What the client held when its stream before this one ended. To be told before the first response.
+    pub fn recall(&mut self, holdings: Holdings) {
+        self.recalled = holdings;
+    }
+
     /// There is a new snapshot. It takes the place of the one before, also of one that was never sent.
     pub fn on_snapshot(&mut self, snapshot: Arc<Snapshot>) {
         for channel in &mut self.channels {
             channel.on_snapshot(snapshot.resources(&channel.type_url));
         }
         self.snapshot = Some(snapshot);
+        if !self.recalled.is_open(&self.channels) {
+            self.recalled = Holdings::default();
+        }
     }
 
     /// A request has come. `Some` when it answers a response.
@@ -193,11 +219,18 @@ impl Stream {
         if request.type_url.is_empty() {
             return Err(Refusal::MissingTypeUrl);
         }
+        if request.type_url.len() > self.limits.max_type_url_bytes {
+            return Err(Refusal::TypeUrlTooLong {
+                bytes: request.type_url.len(),
+                limit: self.limits.max_type_url_bytes,
+            });
+        }
         if let Subscribe::Delta { initial_versions, .. } = &request.subscribe {
-            let (names, limit) = (initial_versions.len(), self.limits.max_names);
-            if names > limit {
-                return Err(Refusal::TooManyNames { names, limit });
+            // Only the first request of a type is remembered.
+            if self.channel(&request.type_url).is_none() {
+                self.claimed_bytes += initial_versions.keys().map(String::len).sum::<usize>();
             }
+            self.check((initial_versions.len(), self.claimed_bytes))?;
         }
         let index = self.open_channel(&request.type_url)?;
         let answer = self.channels[index].on_request(request.nonce, request.rejection, request.subscribe);
@@ -260,10 +293,14 @@ impl Stream {
     }
 
     fn check_names(&self) -> Result<(), Refusal> {
-        let (names, bytes) = self
+        let named = self
             .channels
             .iter()
             .fold((0, 0), |(n, b), c| (n + c.names, b + c.name_bytes));
+        self.check(named)
+    }
+
+    fn check(&self, (names, bytes): (usize, usize)) -> Result<(), Refusal> {
         if names > self.limits.max_names {
             return Err(Refusal::TooManyNames {
                 names,

@@ -4,12 +4,13 @@
 //! here are skipped by the decoder without allocating; the field numbers are those of
 //! `envoy/service/discovery/v3/discovery.proto` and `envoy/config/core/v3/base.proto`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use envoy_types::pb::google::protobuf::Struct;
 use prost::Message;
 
+use crate::resource::Resource;
 use crate::stream::{Rejection, Request, Response, Subscribe};
 
 /// `envoy.config.core.v3.Node`
@@ -21,9 +22,10 @@ pub struct Node {
     /// The group that the proxy belongs to.
     #[prost(string, tag = "2")]
     pub cluster: String,
-    /// Free-form.
-    #[prost(message, optional, tag = "3")]
-    pub metadata: Option<Struct>,
+    /// Free-form: an encoded `google.protobuf.Struct`, which takes many times the room when it is read, and is only read when it is
+    /// known to be small.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub metadata: Bytes,
     /// `envoy`, `gRPC C-core` …
     #[prost(string, tag = "6")]
     pub user_agent_name: String,
@@ -200,70 +202,175 @@ const GATHER_BYTES: usize = 16 * 1024;
 /// Encodes a response as gRPC wants it, length prefix included. Concatenated, the buffers are the
 /// message; fields of a protobuf message may come in any order and messages may be concatenated, so the
 /// head is encoded and the shared resources follow it.
-pub(crate) fn encode(response: &Response, identifier: &str) -> Vec<Bytes> {
+pub(crate) fn encode(response: Response, identifier: &str) -> Buffers {
     let control_plane = (!identifier.is_empty()).then(|| ControlPlane {
         identifier: identifier.to_owned(),
     });
     let is_delta = response.removed.is_some();
     let head = match &response.removed {
         Some(removed) => DeltaHead {
-            system_version_info: response.version.clone(),
+            system_version_info: response.version,
             type_url: response.type_url.to_string(),
-            nonce: response.nonce.clone(),
+            nonce: response.nonce,
             removed_resources: removed.iter().map(|name| name.to_string()).collect(),
             control_plane,
         }
         .encode_to_vec(),
         None => StateOfTheWorldHead {
-            version_info: response.version.clone(),
+            version_info: response.version,
             type_url: response.type_url.to_string(),
-            nonce: response.nonce.clone(),
+            nonce: response.nonce,
             control_plane,
         }
         .encode_to_vec(),
     };
-    let fields: Vec<Bytes> = response
-        .resources
-        .iter()
-        .map(|r| {
-            if is_delta {
-                r.as_delta_field()
-            } else {
-                r.as_state_of_the_world_field()
-            }
-        })
-        .collect();
-    frame(&head, &fields)
+    Buffers::new(&head, response.resources, is_delta)
 }
 
-fn frame(head: &[u8], fields: &[Bytes]) -> Vec<Bytes> {
-    let len = head.len() + fields.iter().map(Bytes::len).sum::<usize>();
-    let small: usize = fields
-        .iter()
-        .map(Bytes::len)
-        .filter(|len| *len < SHARED_FROM_BYTES)
-        .sum();
-    let mut buffers = Vec::new();
-    let mut gather = BytesMut::with_capacity((5 + head.len() + small).min(GATHER_BYTES + SHARED_FROM_BYTES));
-    // gRPC's prefix: not compressed, length. Responses never reach 4 GiB: they are cut far below.
-    gather.put_u8(0);
-    gather.put_u32(u32::try_from(len).unwrap_or(u32::MAX));
-    gather.put_slice(head);
-    for field in fields {
-        if field.len() >= SHARED_FROM_BYTES {
-            if !gather.is_empty() {
-                buffers.push(gather.split().freeze());
-            }
-            buffers.push(field.clone());
-        } else {
-            gather.put_slice(field);
-            if gather.len() >= GATHER_BYTES {
-                buffers.push(gather.split().freeze());
+/// The buffers of a message, made when they are asked for: a response is copied to nowhere but the buffer that goes next,
+/// however slowly it is read.
+#[derive(Default)]
+pub(crate) struct Buffers {
+    /// Prefix and head, until they have gone.
+    head: BytesMut,
+    resources: std::vec::IntoIter<Arc<Resource>>,
+    is_delta: bool,
+    /// What is left of a resource.
+    fields: VecDeque<Bytes>,
+    /// Bytes that have not gone yet.
+    left: usize,
+}
+
+impl Buffers {
+    fn new(head: &[u8], resources: Vec<Arc<Resource>>, is_delta: bool) -> Self {
+        let mut buffers = Self {
+            resources: resources.into_iter(),
+            is_delta,
+            ..Self::default()
+        };
+        let all = buffers.resources.as_slice().iter();
+        let fields: usize = match is_delta {
+            true => all.map(|resource| resource.encoded_len()).sum(),
+            false => all
+                .flat_map(|resource| resource.as_state_of_the_world_field())
+                .map(|field| field.len())
+                .sum(),
+        };
+        let len = head.len() + fields;
+        buffers.left = 5 + len;
+        buffers.head = buffers.gather();
+        // gRPC's prefix: not compressed, length. Responses never reach 4 GiB: they are cut far below.
+        buffers.head.put_u8(0);
+        buffers.head.put_u32(u32::try_from(len).unwrap_or(u32::MAX));
+        buffers.head.put_slice(head);
+        buffers
+    }
+
+    /// Room for as much as may be gathered.
+    fn gather(&self) -> BytesMut {
+        BytesMut::with_capacity(self.left.min(GATHER_BYTES + SHARED_FROM_BYTES))
+    }
+
+    fn next_field(&mut self) -> Option<Bytes> {
+        while self.fields.is_empty() {
+            let resource = self.resources.next()?;
+            match self.is_delta {
+                true => self.fields.extend(resource.as_delta_field()),
+                false => self.fields.extend(resource.as_state_of_the_world_field()),
             }
         }
+        self.fields.pop_front()
     }
-    if !gather.is_empty() {
-        buffers.push(gather.freeze());
+}
+
+impl Iterator for Buffers {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        let mut gather = std::mem::take(&mut self.head);
+        while gather.len() < GATHER_BYTES {
+            let Some(field) = self.next_field() else { break };
+            if field.len() < SHARED_FROM_BYTES {
+                if gather.capacity() == 0 {
+                    gather = self.gather();
+                }
+                gather.put_slice(&field);
+            } else if gather.is_empty() {
+                self.left -= field.len();
+                return Some(field);
+            } else {
+                self.fields.push_front(field);
+                break;
+            }
+        }
+        self.left -= gather.len();
+        (!gather.is_empty()).then(|| gather.freeze())
     }
-    buffers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::{Content, Piece};
+    use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryResponse, DiscoveryResponse};
+
+    fn response(removed: Option<Vec<Arc<str>>>) -> Response {
+        let small = (0..200).map(|number| {
+            let name: Arc<str> = format!("r{number}").into();
+            Arc::new(Resource::encode("type/T", name, &vec![7; number]))
+        });
+        let pieces = [30, 90_000, 100, 0, 5_000, 60].map(|len| Piece::new(vec![9; len].into()));
+        let rope = Arc::new(Resource::new("type/T", "rope".into(), &Content::of(pieces.into())));
+        Response {
+            type_url: "type/T".into(),
+            nonce: "1".into(),
+            version: "v".into(),
+            resources: small.chain([rope]).collect(),
+            removed,
+        }
+    }
+
+    #[test]
+    fn the_buffers_are_the_message_and_none_is_gathered_beyond_a_frame() {
+        for removed in [None, Some(vec!["gone".into()])] {
+            let is_delta = removed.is_some();
+            let buffers: Vec<Bytes> = encode(response(removed), "me").collect();
+            assert!(buffers.iter().all(|buffer| !buffer.is_empty()));
+            let gathered = buffers.iter().filter(|buffer| buffer.len() != 90_000);
+            assert!(gathered.clone().count() > 2);
+            for buffer in gathered {
+                assert!(buffer.len() <= GATHER_BYTES + SHARED_FROM_BYTES, "{}", buffer.len());
+            }
+            let whole = buffers.concat();
+            let (prefix, message) = whole.split_at(5);
+            assert_eq!(prefix[0], 0);
+            assert_eq!(
+                u32::from_be_bytes(prefix[1..].try_into().unwrap()) as usize,
+                message.len()
+            );
+            let values: Vec<usize> = if is_delta {
+                let response = DeltaDiscoveryResponse::decode(message).unwrap();
+                assert_eq!(response.removed_resources, ["gone"]);
+                let of = response.resources.into_iter();
+                of.map(|resource| resource.resource.unwrap().value.len()).collect()
+            } else {
+                let response = DiscoveryResponse::decode(message).unwrap();
+                response.resources.into_iter().map(|any| any.value.len()).collect()
+            };
+            assert_eq!(values, (0..200).chain([95_190]).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn what_is_large_goes_from_where_it_lies() {
+        let response = response(None);
+        let large: Vec<*const u8> = response.resources[200]
+            .as_delta_field()
+            .filter(|field| field.len() >= SHARED_FROM_BYTES)
+            .map(|field| field.as_ptr())
+            .collect();
+        assert_eq!(large.len(), 2);
+        let sent: Vec<*const u8> = encode(response, "").map(|buffer| buffer.as_ptr()).collect();
+        assert!(large.iter().all(|address| sent.contains(address)));
+    }
 }

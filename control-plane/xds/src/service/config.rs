@@ -17,8 +17,22 @@ pub struct Config {
     pub identifier: String,
     /// Streams at a time; one more is refused with `RESOURCE_EXHAUSTED`. Default 10,000.
     pub max_streams: usize,
-    /// Bytes of one request; a larger one ends the stream. Default 4 MiB.
+    /// Streams of one `node.id` at a time; one more is refused with `RESOURCE_EXHAUSTED`. All Envoys of a virtual node or
+    /// gateway go by the same. Default 5,000.
+    pub max_streams_per_node: usize,
+    /// Streams that are let in each second over any longer time. A stream beyond it waits for its place in the order in
+    /// which they came, with nothing read from it but the first request. Default 500.
+    pub new_streams_per_second: u32,
+    /// Streams that are let in without waiting. Default 1,000.
+    pub new_stream_burst: u32,
+    /// How long a new stream waits at most to be let in; one that would wait longer is refused with `UNAVAILABLE`, and
+    /// its proxy comes again after a pause of its own. Default 5 s.
+    pub admission_patience: Duration,
+    /// Bytes of one request; a larger one ends the stream with `OUT_OF_RANGE`. Default 4 MiB.
     pub max_request_bytes: usize,
+    /// Bytes of what a request says of its node, as far as it is read: id, cluster, metadata, name and version of the
+    /// client. More ends the stream with `RESOURCE_EXHAUSTED`. Default 64 KiB.
+    pub max_node_bytes: usize,
     /// Requests that are read each second from one stream over any longer time; whatever exceeds it waits
     /// in the connection's flow control. Default 20.
     pub requests_per_second: u32,
@@ -33,8 +47,12 @@ pub struct Config {
     /// stay without. `None`: never. Default 60 s.
     pub cluster_deadline: Option<Duration>,
     /// The age at which a stream is ended with status `OK`, so that proxies spread over new replicas;
-    /// shortened by up to a tenth, differently for each stream. Default `None`: never.
+    /// shortened by up to a tenth, differently for each stream. `None`: never. Default 30 min: a proxy that comes again
+    /// is sent what differs from what it has, which is nothing.
     pub max_stream_age: Option<Duration>,
+    /// How long it is remembered what a proxy of the state-of-the-world variant held when its stream ended, so that a
+    /// cluster which has gone meanwhile is taken from it only after its routes. Default 60 s.
+    pub recall: Duration,
     /// What one client may ask for, and the pace of a push.
     pub limits: Limits,
 }
@@ -44,85 +62,19 @@ impl Default for Config {
         Self {
             identifier: "ferromesh".to_owned(),
             max_streams: 10_000,
+            max_streams_per_node: 5_000,
+            new_streams_per_second: 500,
+            new_stream_burst: 1_000,
+            admission_patience: Duration::from_secs(5),
             max_request_bytes: 4 * 1024 * 1024,
+            max_node_bytes: 64 * 1024,
             requests_per_second: 20,
             request_burst: 200,
             hold: Duration::from_secs(30),
             cluster_deadline: Some(Duration::from_secs(60)),
-            max_stream_age: None,
+            max_stream_age: Some(Duration::from_secs(30 * 60)),
+            recall: Duration::from_secs(60),
             limits: Limits::default(),
         }
-    }
-}
-
-/// How many requests may still be read: as many as the burst, and so many more each second.
-#[derive(Debug)]
-pub(crate) struct Allowance {
-    per_second: f64,
-    burst: f64,
-    left: f64,
-    as_of: std::time::Instant,
-}
-
-impl Allowance {
-    pub fn new(config: &Config, now: std::time::Instant) -> Self {
-        let burst = f64::from(config.request_burst.max(1));
-        Self {
-            per_second: f64::from(config.requests_per_second.max(1)),
-            burst,
-            left: burst,
-            as_of: now,
-        }
-    }
-
-    /// One request was read.
-    pub fn spend(&mut self, now: std::time::Instant) {
-        self.refill(now);
-        self.left -= 1.0;
-    }
-
-    /// `None`: a request may be read now; else when.
-    pub fn next(&mut self, now: std::time::Instant) -> Option<std::time::Instant> {
-        self.refill(now);
-        (self.left < 1.0).then(|| now + Duration::from_secs_f64((1.0 - self.left) / self.per_second))
-    }
-
-    fn refill(&mut self, now: std::time::Instant) {
-        let passed = now.saturating_duration_since(self.as_of).as_secs_f64();
-        self.left = (self.left + passed * self.per_second).min(self.burst);
-        self.as_of = now;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Instant;
-
-    #[test]
-    fn a_burst_is_read_at_once_and_then_so_many_a_second() {
-        let config = Config {
-            request_burst: 3,
-            requests_per_second: 2,
-            ..Config::default()
-        };
-        let start = Instant::now();
-        let mut allowance = Allowance::new(&config, start);
-        for _ in 0..3 {
-            assert_eq!(allowance.next(start), None);
-            allowance.spend(start);
-        }
-        assert_eq!(allowance.next(start), Some(start + Duration::from_millis(500)));
-        let later = start + Duration::from_millis(500);
-        assert_eq!(allowance.next(later), None);
-        allowance.spend(later);
-        assert!(allowance.next(later).is_some());
-        // Rest does not add up to more than the burst.
-        let much_later = start + Duration::from_secs(3600);
-        for _ in 0..3 {
-            assert_eq!(allowance.next(much_later), None);
-            allowance.spend(much_later);
-        }
-        assert!(allowance.next(much_later).is_some());
     }
 }

@@ -1,17 +1,19 @@
 //! One open stream: what the state machine says, done on the wire.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::{Arc, PoisonError};
+use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use http_body::Frame;
 use tokio::sync::{oneshot, watch};
 use tonic::{Code, Status};
 
-use super::config::Allowance;
+use super::allowance::Allowance;
+use super::places::Place;
+use super::recall::Holder;
 use super::requests::Requests;
-use super::{Place, Shared};
+use super::waits::{changed, ended, shortened, until};
+use super::Shared;
 use crate::observer::{Event, EventKind, Update};
 use crate::peer::Peer;
 use crate::snapshot::Snapshot;
@@ -22,19 +24,21 @@ use crate::{type_url, wire};
 pub(super) struct Connection {
     shared: Arc<Shared>,
     /// Held for as long as the stream is open.
-    _place: Place,
+    place: Place,
     id: u64,
     stream: Stream,
     requests: Requests,
     peer: Option<Peer>,
     allowance: Allowance,
+    /// The proxy has said who it is, and waits for its turn to be let in.
+    admitted_at: Option<Instant>,
     snapshots: Option<watch::Receiver<Option<Arc<Snapshot>>>>,
     /// Brings the status to end with, if the stream must end early.
     end: Option<oneshot::Receiver<Status>>,
     has_snapshot: bool,
     draining: watch::Receiver<bool>,
     /// Of one response.
-    frames: VecDeque<Frame<Bytes>>,
+    frames: wire::Buffers,
     opened: Instant,
     ends_at: Option<Instant>,
     ended: Option<String>,
@@ -65,17 +69,18 @@ impl Connection {
             stream: Stream::new(protocol, id, config.limits.clone(), now),
             requests,
             peer,
-            allowance: Allowance::new(config, now),
+            allowance: Allowance::new(config.request_burst, config.requests_per_second, now),
+            admitted_at: None,
             snapshots: None,
             end: None,
             has_snapshot: false,
             draining: shared.draining.subscribe(),
-            frames: VecDeque::new(),
+            frames: wire::Buffers::default(),
             opened: now,
             ends_at: config.max_stream_age.map(|age| now + shortened(age, id)),
             ended: None,
             is_over: false,
-            _place: place,
+            place,
             shared,
             id,
         }
@@ -84,14 +89,14 @@ impl Connection {
     /// The next part of the response body; the last one are the trailers.
     pub async fn next_frame(&mut self) -> Option<Frame<Bytes>> {
         loop {
-            if let Some(frame) = self.frames.pop_front() {
-                return Some(frame);
+            if let Some(buffer) = self.frames.next() {
+                return Some(Frame::data(buffer));
             }
             if self.is_over {
                 return None;
             }
             if let Some(response) = self.stream.next_response(Instant::now()) {
-                self.send(&response);
+                self.send(response);
                 continue;
             }
             if let Err(status) = self.advance().await {
@@ -100,7 +105,7 @@ impl Connection {
         }
     }
 
-    fn send(&mut self, response: &Response) {
+    fn send(&mut self, response: Response) {
         let update = Update {
             type_url: &response.type_url,
             version: &response.version,
@@ -117,17 +122,13 @@ impl Connection {
             "sent"
         );
         self.tell(EventKind::Sent(update));
-        self.frames.extend(
-            wire::encode(response, &self.shared.config.identifier)
-                .into_iter()
-                .map(Frame::data),
-        );
+        self.frames = wire::encode(response, &self.shared.config.identifier);
     }
 
     /// Waits for one thing to happen and takes it in. The error is the stream's end, be it `OK`.
     async fn advance(&mut self) -> Result<(), Status> {
         let now = Instant::now();
-        let may_read_at = self.allowance.next(now);
+        let may_read_at = self.admitted_at.or_else(|| self.allowance.next(now));
         let deadline = [may_read_at, self.deadline(now)].into_iter().flatten().min();
         let turn = tokio::select! {
             biased;
@@ -165,7 +166,7 @@ impl Connection {
         let is_known = self.stream.node().is_some();
         let answer = self.stream.on_request(request).map_err(status)?;
         if !is_known {
-            self.subscribe()?;
+            self.admit(now)?;
         }
         if let Some(answer) = answer {
             self.on_answer(&answer, now);
@@ -173,7 +174,42 @@ impl Connection {
         Ok(())
     }
 
-    /// The proxy has said who it is.
+    /// The proxy has said who it is. What follows costs the most of all that happens on a stream, so when very many come at
+    /// a time, they are served one after the other, and the last are told to come again.
+    fn admit(&mut self, now: Instant) -> Result<(), Status> {
+        let patience = self.shared.config.admission_patience;
+        let admission = &self.shared.admission;
+        let place = admission
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .reserve(now, patience);
+        match place {
+            Ok(at) if at <= now => self.let_in(),
+            Ok(at) => {
+                self.admitted_at = Some(at);
+                Ok(())
+            }
+            Err(wait) => Err(Status::unavailable(format!(
+                "too many proxies connect at a time: this one would wait for {:.1} s",
+                wait.as_secs_f64()
+            ))),
+        }
+    }
+
+    /// It is the proxy's turn. One that may not have anything costs nothing, and takes nobody's place.
+    fn let_in(&mut self) -> Result<(), Status> {
+        let subscribed = self.subscribe();
+        if subscribed.is_err() {
+            self.give_place_back();
+        }
+        subscribed
+    }
+
+    fn give_place_back(&self) {
+        let admission = &self.shared.admission;
+        admission.lock().unwrap_or_else(PoisonError::into_inner).give_back();
+    }
+
     fn subscribe(&mut self) -> Result<(), Status> {
         let Some(node) = self.stream.node() else { return Ok(()) };
         let applicant = Applicant {
@@ -181,6 +217,7 @@ impl Connection {
             peer: self.peer.as_ref(),
             stream: self.id,
         };
+        self.place.assign(&node.id, self.shared.config.max_streams_per_node)?;
         let Subscription { snapshots, end } = self.shared.source.subscribe(&applicant)?;
         tracing::info!(
             proxy = node.id,
@@ -196,6 +233,11 @@ impl Connection {
             node,
             protocol: self.stream.protocol(),
         });
+        let holder = Holder::new(node, self.peer.as_ref());
+        let keep = self.shared.config.recall;
+        if let Some(holdings) = self.shared.recall.get(&holder, Instant::now(), keep) {
+            self.stream.recall(holdings);
+        }
         self.take_snapshot();
         Ok(())
     }
@@ -245,7 +287,7 @@ impl Connection {
         } else {
             None
         };
-        [hold, wake, self.ends_at, self.cluster_deadline()]
+        [hold, wake, self.ends_at, self.cluster_deadline(), self.admitted_at]
             .into_iter()
             .flatten()
             .min()
@@ -264,7 +306,11 @@ impl Connection {
         lost.then(|| self.opened + limit)
     }
 
-    fn on_time(&self, now: Instant) -> Result<(), Status> {
+    fn on_time(&mut self, now: Instant) -> Result<(), Status> {
+        if self.admitted_at.is_some_and(|at| at <= now) {
+            self.admitted_at = None;
+            return self.let_in();
+        }
         if self.ends_at.is_some_and(|at| at <= now) {
             return Err(Status::ok("the stream is old enough"));
         }
@@ -316,7 +362,15 @@ impl Connection {
 impl Drop for Connection {
     /// Also when the client has gone away without a word.
     fn drop(&mut self) {
+        if self.admitted_at.is_some() {
+            self.give_place_back();
+        }
         if self.snapshots.is_some() {
+            if let Some(node) = self.stream.node() {
+                let (holder, keep) = (Holder::new(node, self.peer.as_ref()), self.shared.config.recall);
+                let recall = &self.shared.recall;
+                recall.put(holder, self.stream.holdings(), Instant::now(), keep);
+            }
             self.tell(EventKind::Disconnected {
                 reason: self.ended.as_deref(),
             });
@@ -329,43 +383,10 @@ fn status(refusal: Refusal) -> Status {
         Refusal::MissingNode | Refusal::MissingNodeId | Refusal::NodeChanged { .. } | Refusal::MissingTypeUrl => {
             Code::InvalidArgument
         }
-        Refusal::TooManyTypes { .. } | Refusal::TooManyNames { .. } | Refusal::NamesTooLong { .. } => {
-            Code::ResourceExhausted
-        }
+        Refusal::TypeUrlTooLong { .. }
+        | Refusal::TooManyTypes { .. }
+        | Refusal::TooManyNames { .. }
+        | Refusal::NamesTooLong { .. } => Code::ResourceExhausted,
     };
     Status::new(code, refusal.to_string())
-}
-
-async fn changed(
-    snapshots: &mut Option<watch::Receiver<Option<Arc<Snapshot>>>>,
-) -> Result<(), watch::error::RecvError> {
-    match snapshots {
-        Some(snapshots) => snapshots.changed().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// A sender that is dropped ends nothing.
-async fn ended(end: &mut Option<oneshot::Receiver<Status>>) -> Status {
-    if let Some(receiver) = end {
-        let status = receiver.await;
-        *end = None;
-        if let Ok(status) = status {
-            return status;
-        }
-    }
-    std::future::pending().await
-}
-
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Up to a tenth less, so that streams which began together don't end together.
-fn shortened(age: Duration, id: u64) -> Duration {
-    let spread = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48;
-    age - age / 10 * (spread as u32) / u32::from(u16::MAX)
 }

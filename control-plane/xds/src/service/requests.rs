@@ -1,11 +1,13 @@
 //! Requests from the wire.
 
+use envoy_types::pb::google::protobuf::Struct;
 use tonic::codec::{BufferSettings, DecodeBuf, Decoder, Streaming};
 use tonic::Status;
 
+use super::Config;
 use crate::stream::{Protocol, Request};
-use crate::wire::{DeltaDiscoveryRequest, DiscoveryRequest};
-use prost::Message as _;
+use crate::wire::{DeltaDiscoveryRequest, DiscoveryRequest, Node};
+use prost::{DecodeError, Message as _};
 
 /// Whether the request is one that we can read.
 pub(super) fn check(headers: &http::HeaderMap) -> Result<(), Status> {
@@ -29,16 +31,19 @@ pub(super) fn check(headers: &http::HeaderMap) -> Result<(), Status> {
 pub(super) struct Requests(Streaming<Request>);
 
 impl Requests {
-    pub fn new<B>(protocol: Protocol, body: B, max_bytes: usize) -> Self
+    pub fn new<B>(protocol: Protocol, body: B, config: &Config) -> Self
     where
         B: http_body::Body + Send + 'static,
         B::Error: Into<tonic::codegen::StdError>,
     {
         Self(Streaming::new_request(
-            RequestDecoder(protocol),
+            RequestDecoder {
+                protocol,
+                max_node_bytes: config.max_node_bytes,
+            },
             body,
             None,
-            Some(max_bytes),
+            Some(config.max_request_bytes),
         ))
     }
 
@@ -48,20 +53,45 @@ impl Requests {
     }
 }
 
-struct RequestDecoder(Protocol);
+struct RequestDecoder {
+    protocol: Protocol,
+    max_node_bytes: usize,
+}
+
+impl RequestDecoder {
+    /// A node is kept for as long as its stream, as JSON, which takes several times the room. Its metadata has not been read before.
+    fn check_node(&self, node: Option<&Node>) -> Result<(), Status> {
+        let (bytes, limit) = (node.map_or(0, Node::encoded_len), self.max_node_bytes);
+        if bytes > limit {
+            return Err(Status::resource_exhausted(format!(
+                "field `node` has {bytes} bytes, its extensions apart, more than {limit}"
+            )));
+        }
+        let metadata = node.map(|node| Struct::decode(node.metadata.clone()));
+        let undecodable = |e| Status::invalid_argument(format!("field `node.metadata` cannot be decoded: {e}"));
+        metadata.transpose().map(drop).map_err(undecodable)
+    }
+}
 
 impl Decoder for RequestDecoder {
     type Item = Request;
     type Error = Status;
 
     fn decode(&mut self, src: &mut DecodeBuf<'_>) -> Result<Option<Request>, Status> {
-        let decoded = match self.0 {
-            Protocol::StateOfTheWorld => DiscoveryRequest::decode(src).map(Request::from),
-            Protocol::Delta => DeltaDiscoveryRequest::decode(src).map(Request::from),
+        let undecodable = |e: DecodeError| Status::invalid_argument(format!("the request cannot be decoded: {e}"));
+        let request = match self.protocol {
+            Protocol::StateOfTheWorld => {
+                let request = DiscoveryRequest::decode(src).map_err(undecodable)?;
+                self.check_node(request.node.as_ref())?;
+                request.into()
+            }
+            Protocol::Delta => {
+                let request = DeltaDiscoveryRequest::decode(src).map_err(undecodable)?;
+                self.check_node(request.node.as_ref())?;
+                request.into()
+            }
         };
-        decoded
-            .map(Some)
-            .map_err(|e| Status::invalid_argument(format!("the request cannot be decoded: {e}")))
+        Ok(Some(request))
     }
 
     /// A stream idles most of its life: it should not keep much.

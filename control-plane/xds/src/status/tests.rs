@@ -171,3 +171,39 @@ fn becomes_json_with_units_in_the_names() {
     }]);
     assert_eq!(json, expected);
 }
+
+#[test]
+fn each_resource_is_sent_then_acknowledged_rejected_or_silent() {
+    let story = Story::new();
+    story.connect(1, 0);
+    let both = ["a", "b"].map(|name| Arc::new(Resource::encode(CLUSTER, name.into(), b"v")));
+    let limit = Duration::from_secs(10);
+    let of = |name: &str, after: u64| {
+        let now = story.start + Duration::from_secs(after);
+        story.clusters(1).of_resource(name, limit, now)
+    };
+    story.tell(1, 1, EventKind::Sent(update("1", &both)));
+    assert_eq!((of("a", 2), of("b", 12)), (ResourceState::Sent, ResourceState::Silent));
+    let after = Duration::ZERO;
+    let acked = EventKind::Acked {
+        update: update("1", &both),
+        after,
+    };
+    story.tell(1, 2, acked);
+    assert_eq!(of("a", 99), ResourceState::Acknowledged);
+    story.tell(1, 3, EventKind::Sent(update("2", &both[..1])));
+    let rejection = Rejection {
+        code: 3,
+        message: "no".into(),
+    };
+    let nacked = EventKind::Nacked {
+        update: update("2", &both[..1]),
+        after,
+        rejection: &rejection,
+    };
+    story.tell(1, 4, nacked);
+    assert_eq!(
+        (of("a", 4), of("b", 4)),
+        (ResourceState::Rejected, ResourceState::Acknowledged)
+    );
+}

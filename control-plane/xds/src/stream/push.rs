@@ -24,7 +24,7 @@ impl Stream {
         let mut without_warming = false;
         for i in 0..self.channels.len() {
             let target = snapshot.resources(&self.channels[i].type_url);
-            self.channels[i].resolve_claim(target);
+            self.channels[i].resolve_claim(target, &self.recalled);
             let channel = &self.channels[i];
             if let Some(outstanding) = &channel.outstanding {
                 all_there = false;

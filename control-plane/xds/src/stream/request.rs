@@ -78,6 +78,14 @@ pub enum Refusal {
     /// The request has no type.
     #[error("field `type_url` is empty")]
     MissingTypeUrl,
+    /// [`super::Limits::max_type_url_bytes`] is exceeded.
+    #[error("field `type_url` has {bytes} bytes, more than {limit}")]
+    TypeUrlTooLong {
+        /// How many it has.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// [`super::Limits::max_types`] is exceeded.
     #[error("the stream subscribes to more than {limit} types")]
     TooManyTypes {

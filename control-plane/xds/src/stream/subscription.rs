@@ -8,6 +8,9 @@ use super::entry::{Accepted, Due, Entry};
 use crate::resource::Version;
 use crate::type_url;
 
+/// Bytes of a version that is kept until there is something to compare it with. Ours have 32.
+const MAX_VERSION_BYTES: usize = 64;
+
 /// The name that subscribes to everything.
 const WILDCARD: &str = "*";
 
@@ -29,7 +32,10 @@ impl Channel {
     pub(super) fn subscribe_to(&mut self, version: String, names: Vec<String>, is_answer: bool) {
         let is_first = !self.asked_before;
         if is_first {
-            self.claim = Some(version);
+            // A longer one is none of ours, and may be as long as a request.
+            self.claim = Some(version)
+                .filter(|version| version.len() <= MAX_VERSION_BYTES)
+                .or_else(|| Some("?".into()));
         }
         let was = self.wildcard;
         let names: HashSet<&str> = names.iter().map(String::as_str).collect();

@@ -4,24 +4,38 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ferromesh_xds::{
-    service, Applicant, Config, DeliveryObserver, Event, EventKind, Snapshot, SnapshotSource, Subscription,
+    service, AggregatedDiscoveryService, Applicant, Config, DeliveryObserver, Event, EventKind, Snapshot,
+    SnapshotSource, Subscription,
 };
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio_stream::wrappers::TcpListenerStream;
+use tonic::Status;
 
 use crate::resources::Mesh;
 
 pub const PATIENCE: Duration = Duration::from_secs(60);
+/// Pause between two pings to an Envoy, and how long it has for the answer. Whoever serves in earnest gives more, see
+/// [`Config`].
+const PING: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(8));
 
 #[derive(Default)]
-struct Source(watch::Sender<Option<Arc<Snapshot>>>);
+struct Source {
+    snapshots: watch::Sender<Option<Arc<Snapshot>>>,
+    /// Of the streams there are and were.
+    ends: Mutex<Vec<oneshot::Sender<Status>>>,
+}
 
 impl SnapshotSource for Source {
-    fn subscribe(&self, applicant: &Applicant<'_>) -> Result<Subscription, tonic::Status> {
+    fn subscribe(&self, applicant: &Applicant<'_>) -> Result<Subscription, Status> {
         let node = applicant.node;
         assert_eq!((node.id.as_str(), node.user_agent.as_str()), ("node", "envoy/1.40.0"));
         assert_eq!(node.metadata["k"], serde_json::json!({"a": [1.0, true, "x"]}));
-        Ok(self.0.subscribe().into())
+        let (end, ended) = oneshot::channel();
+        self.ends.lock().unwrap().push(end);
+        Ok(Subscription {
+            snapshots: self.snapshots.subscribe(),
+            end: Some(ended),
+        })
     }
 }
 
@@ -46,6 +60,8 @@ impl DeliveryObserver for Log {
 pub struct Control {
     source: Arc<Source>,
     log: Arc<Log>,
+    config: Config,
+    service: Option<AggregatedDiscoveryService>,
     port: u16,
     runtime: Option<tokio::runtime::Runtime>,
 }
@@ -58,9 +74,15 @@ impl Drop for Control {
 
 impl Control {
     pub async fn start() -> Self {
+        Self::start_with(Config::default()).await
+    }
+
+    pub async fn start_with(config: Config) -> Self {
         let mut control = Self {
             source: Arc::default(),
             log: Arc::default(),
+            config,
+            service: None,
             port: crate::proxy::free_port(),
             runtime: None,
         };
@@ -75,11 +97,15 @@ impl Control {
             .enable_all()
             .build()
             .unwrap();
-        let service = service(self.source.clone(), self.log.clone(), Config::default());
+        let service = service(self.source.clone(), self.log.clone(), self.config.clone());
+        self.service = Some(service.clone());
         let port = self.port;
         runtime.spawn(async move {
             let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
-            let server = tonic::transport::Server::builder().add_service(service);
+            let server = tonic::transport::Server::builder()
+                .http2_keepalive_interval(Some(PING.0))
+                .http2_keepalive_timeout(Some(PING.1))
+                .add_service(service);
             server
                 .serve_with_incoming(TcpListenerStream::new(listener))
                 .await
@@ -88,7 +114,37 @@ impl Control {
         self.runtime = Some(runtime);
     }
 
-    fn stop(&mut self) {
+    /// Ends every stream politely, as their age does.
+    pub fn end_streams(&self) {
+        let ends = std::mem::take(&mut *self.source.ends.lock().unwrap());
+        // The proxy may have gone by itself.
+        ends.into_iter()
+            .for_each(|end| drop(end.send(Status::ok("old enough"))));
+    }
+
+    /// Ends every stream politely, and takes no new one.
+    pub fn drain(&self) {
+        self.service.iter().for_each(AggregatedDiscoveryService::drain);
+    }
+
+    pub async fn until_disconnected(&self) {
+        self.until("the end of a stream", |log| {
+            log.iter().any(|line| line == "disconnected")
+        })
+        .await;
+    }
+
+    /// How many streams have been opened.
+    pub fn connections(&self) -> usize {
+        self.log().iter().filter(|line| *line == "connected").count()
+    }
+
+    pub async fn until_connections(&self, count: usize) {
+        let opened = |log: &[String]| log.iter().filter(|line| *line == "connected").count();
+        self.until("a connection", |log| opened(log) >= count).await;
+    }
+
+    pub fn stop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
@@ -108,7 +164,7 @@ impl Control {
     }
 
     pub fn publish(&self, mesh: &Mesh) {
-        self.source.0.send_replace(Some(Arc::new(mesh.seal())));
+        self.source.snapshots.send_replace(Some(Arc::new(mesh.seal())));
     }
 
     pub fn log(&self) -> Vec<String> {

@@ -1,7 +1,9 @@
 //! The service and a stock Envoy, in both variants of the protocol.
 
 mod control;
+mod histories;
 mod proxy;
+mod reconnects;
 mod resources;
 
 use std::time::Duration;

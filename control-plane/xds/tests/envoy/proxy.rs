@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ferromesh_xds::stream::Protocol;
@@ -104,12 +106,77 @@ impl Drop for Proxy {
     }
 }
 
+/// Requests one after the other, from its start to its end.
+pub struct Load {
+    stop: Arc<AtomicBool>,
+    task: tokio::task::JoinHandle<Vec<(u16, String)>>,
+}
+
+impl Load {
+    pub fn start(port: u16) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let task = tokio::spawn(async move {
+            let mut answers = Vec::new();
+            while !stopped.load(Ordering::Relaxed) {
+                answers.push(get(port, "/").await);
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            answers
+        });
+        Self { stop, task }
+    }
+
+    /// Ends it: every request must have been answered with status 200.
+    pub async fn none_has_failed(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let answers = self.task.await.unwrap();
+        let failed: Vec<_> = answers.iter().filter(|(status, _)| *status != 200).collect();
+        assert!(
+            failed.is_empty(),
+            "{} of {} failed: {failed:?}",
+            failed.len(),
+            answers.len()
+        );
+        assert!(!answers.is_empty());
+    }
+}
+
 impl Proxy {
     pub async fn start(protocol: Protocol, control_port: u16) -> Self {
+        Self::start_with(bootstrap(protocol, control_port, 0)).await
+    }
+
+    /// With everything but clusters from the server: those in the bootstrap are all it has.
+    pub async fn start_without_clusters(protocol: Protocol, control_port: u16, name: &str, at: SocketAddr) -> Self {
+        let mut config = bootstrap(protocol, control_port, 0);
+        config["dynamic_resources"]
+            .as_object_mut()
+            .unwrap()
+            .remove("cds_config");
+        let cluster = serde_json::json!({
+            "name": name,
+            "connect_timeout": "1s",
+            "load_assignment": {
+                "cluster_name": name,
+                "endpoints": [{"lb_endpoints": [{"endpoint": {"address": {"socket_address": {
+                    "address": at.ip().to_string(), "port_value": at.port(),
+                }}}}]}],
+            },
+        });
+        config["static_resources"]["clusters"]
+            .as_array_mut()
+            .unwrap()
+            .push(cluster);
+        Self::start_with(config).await
+    }
+
+    async fn start_with(mut bootstrap: serde_json::Value) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let admin = free_port();
         let config = dir.path().join("envoy.json");
-        std::fs::write(&config, bootstrap(protocol, control_port, admin).to_string()).unwrap();
+        bootstrap["admin"]["address"]["socket_address"]["port_value"] = admin.into();
+        std::fs::write(&config, bootstrap.to_string()).unwrap();
         let log = dir.path().join("envoy.log");
         let child = Command::new(binary())
             .args(["--use-dynamic-base-id", "--concurrency", "1", "--log-level", "info"])
@@ -127,6 +194,13 @@ impl Proxy {
         }
     }
 
+    /// Stops it or lets it go on, as the signal of that name does.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let status = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(status.unwrap().success());
+    }
+
     /// Status and body of `GET /` on the port; status 0 when it is refused.
     pub async fn get(&self, port: u16) -> (u16, String) {
         get(port, "/").await
@@ -134,6 +208,26 @@ impl Proxy {
 
     pub async fn admin(&self, path: &str) -> String {
         get(self.admin, path).await.1
+    }
+
+    /// The response's header `x-stamp`, if there is one.
+    pub async fn stamp(&self, port: u16) -> Option<String> {
+        let (head, _) = exchange(port, "/").await.ok()?;
+        let line = head.lines().find_map(|line| line.strip_prefix("x-stamp: "));
+        line.map(str::to_owned)
+    }
+
+    /// All that this Envoy has by xDS, without times and in an order of its own.
+    pub async fn dump(&self) -> serde_json::Value {
+        let text = self.admin("/config_dump?include_eds").await;
+        let dump: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        let configs = dump["configs"].as_array().cloned().unwrap_or_default();
+        let is_own = |c: &serde_json::Value| c["@type"].as_str().is_some_and(|t| t.ends_with(".BootstrapConfigDump"));
+        // A resource goes by the version of the response in which it changed last; the type's version says what all is.
+        let versions: Vec<serde_json::Value> = configs.iter().map(|c| c["version_info"].clone()).collect();
+        let mut kept: serde_json::Value = configs.into_iter().filter(|c| !is_own(c)).collect();
+        put_in_order(&mut kept);
+        serde_json::json!({"versions": versions, "configs": kept})
     }
 
     pub async fn until_answer(&self, port: u16, body: &str) {
@@ -156,7 +250,7 @@ impl Proxy {
         .await;
     }
 
-    async fn until<F: std::future::Future<Output = bool>>(
+    pub async fn until<F: std::future::Future<Output = bool>>(
         &self,
         what: &str,
         patience: Duration,
@@ -173,22 +267,40 @@ impl Proxy {
     }
 }
 
+fn put_in_order(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(members) => {
+            members.remove("last_updated");
+            members.remove("version_info");
+            members.values_mut().for_each(put_in_order);
+        }
+        serde_json::Value::Array(items) => {
+            items.iter_mut().for_each(put_in_order);
+            items.sort_by_key(|item| item.to_string());
+        }
+        _ => {}
+    }
+}
+
+/// Head and body of the answer.
+async fn exchange(port: u16, path: &str) -> std::io::Result<(String, String)> {
+    let mut socket = TcpStream::connect(("127.0.0.1", port)).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).await?;
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    Ok((head.to_owned(), body.to_owned()))
+}
+
 async fn get(port: u16, path: &str) -> (u16, String) {
-    let exchange = async {
-        let mut socket = TcpStream::connect(("127.0.0.1", port)).await?;
-        let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
-        socket.write_all(request.as_bytes()).await?;
-        let mut answer = Vec::new();
-        socket.read_to_end(&mut answer).await?;
-        std::io::Result::Ok(String::from_utf8_lossy(&answer).into_owned())
-    };
-    let Ok(answer) = exchange.await else {
+    let Ok((head, body)) = exchange(port, path).await else {
         return (0, String::new());
     };
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
     let is_chunked = head.to_lowercase().contains("transfer-encoding: chunked");
-    (status, if is_chunked { unchunk(body) } else { body.to_owned() })
+    (status, if is_chunked { unchunk(&body) } else { body })
 }
 
 fn unchunk(mut body: &str) -> String {

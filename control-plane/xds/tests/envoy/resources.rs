@@ -8,16 +8,18 @@ use envoy_types::pb::envoy::config::cluster::v3::cluster::{
     ClusterDiscoveryType, DiscoveryType, DnsLookupFamily, EdsClusterConfig,
 };
 use envoy_types::pb::envoy::config::cluster::v3::Cluster;
+use envoy_types::pb::envoy::config::common::mutation_rules::v3 as mutation_rules;
 use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::config::endpoint::v3::lb_endpoint::HostIdentifier;
 use envoy_types::pb::envoy::config::endpoint::v3::{ClusterLoadAssignment, Endpoint, LbEndpoint, LocalityLbEndpoints};
 use envoy_types::pb::envoy::config::listener::v3 as listener;
 use envoy_types::pb::envoy::config::route::v3 as route;
+use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::{HeaderMutation, Mutations};
 use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3 as hcm;
 use envoy_types::pb::envoy::extensions::network::dns_resolver::cares::v3::CaresDnsResolverConfig;
-use envoy_types::pb::google::protobuf::{Any, Duration};
-use ferromesh_xds::type_url::{CLUSTER, ENDPOINT, LISTENER, ROUTE};
+use envoy_types::pb::google::protobuf::{value, Any, Duration, Struct, Value};
+use ferromesh_xds::type_url::{CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE};
 use ferromesh_xds::{Reference, Snapshot};
 use prost::{Message, Name};
 
@@ -36,6 +38,10 @@ pub struct Mesh {
     pub connect_timeout_seconds: i64,
     pub stat_prefix: String,
     pub broken_listener: bool,
+    /// A filter whose configuration comes by ECDS, by name, and what it puts into the response header `x-stamp`.
+    pub stamp: Option<(String, String)>,
+    /// Bytes of metadata on every cluster.
+    pub ballast: usize,
 }
 
 impl Mesh {
@@ -50,6 +56,8 @@ impl Mesh {
             connect_timeout_seconds: 1,
             stat_prefix: "ingress".into(),
             broken_listener: false,
+            stamp: None,
+            ballast: 0,
         }
     }
 
@@ -96,6 +104,10 @@ impl Mesh {
             };
             resources.push((CLUSTER, name.clone(), encode(&cluster)));
         }
+        if let Some((name, value)) = &self.stamp {
+            resources.push((EXTENSION, name.clone(), encode(&stamp(name, value))));
+            references.push(Reference::new(EXTENSION, name.as_str(), "listener"));
+        }
         resources.push((LISTENER, "listener".into(), encode(&self.listener())));
         resources.push((ROUTE, "routes".into(), encode(&self.routes())));
         Snapshot::seal(resources, references).unwrap()
@@ -108,6 +120,7 @@ impl Mesh {
                 seconds: self.connect_timeout_seconds,
                 nanos: 0,
             }),
+            metadata: (self.ballast > 0).then(|| ballast(self.ballast)),
             ..Default::default()
         }
     }
@@ -126,12 +139,24 @@ impl Mesh {
             })),
             ..Default::default()
         };
+        let stamp = self.stamp.as_ref().map(|(name, _)| hcm::HttpFilter {
+            name: name.clone(),
+            config_type: Some(hcm::http_filter::ConfigType::ConfigDiscovery(
+                core::ExtensionConfigSource {
+                    config_source: Some(ads()),
+                    type_urls: vec![HeaderMutation::type_url()],
+                    ..Default::default()
+                },
+            )),
+            ..Default::default()
+        });
         let manager = hcm::HttpConnectionManager {
             stat_prefix: self.stat_prefix.clone(),
             http_filters: self
                 .broken_listener
                 .then_some(broken)
                 .into_iter()
+                .chain(stamp)
                 .chain([router])
                 .collect(),
             route_specifier: Some(hcm::http_connection_manager::RouteSpecifier::Rds(hcm::Rds {
@@ -179,6 +204,40 @@ impl Mesh {
             virtual_hosts: vec![host],
             ..Default::default()
         }
+    }
+}
+
+fn stamp(name: &str, value: &str) -> core::TypedExtensionConfig {
+    let header = core::HeaderValueOption {
+        header: Some(core::HeaderValue {
+            key: "x-stamp".into(),
+            value: value.into(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let mutation = mutation_rules::HeaderMutation {
+        action: Some(mutation_rules::header_mutation::Action::Append(header)),
+    };
+    let filter = HeaderMutation {
+        mutations: Some(Mutations {
+            response_mutations: vec![mutation],
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    core::TypedExtensionConfig {
+        name: name.into(),
+        typed_config: Some(any(&filter)),
+    }
+}
+
+fn ballast(bytes: usize) -> core::Metadata {
+    let text = value::Kind::StringValue("x".repeat(bytes));
+    let fields = [("text".to_owned(), Value { kind: Some(text) })].into();
+    core::Metadata {
+        filter_metadata: [("ballast".to_owned(), Struct { fields })].into(),
+        ..Default::default()
     }
 }
 

@@ -19,17 +19,24 @@ use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::transport::Channel;
 use tonic::{Code, Status, Streaming};
 
-pub use ferromesh_xds::type_url::{CLUSTER, ENDPOINT, LISTENER};
+pub use ferromesh_xds::type_url::{CLUSTER, ENDPOINT, LISTENER, ROUTE};
 
 /// Long enough for a slow machine, short enough to fail in time.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Pause between two pings to a client, and how long it has for the answer. Whoever serves in earnest gives more, see
+/// [`Config`].
+const PING: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(8));
 
 #[derive(Default)]
 pub struct Source(Mutex<HashMap<String, watch::Sender<Option<Arc<Snapshot>>>>>);
 
 impl Source {
     pub fn publish(&self, node: &str, resources: &[(&str, &str, Bytes)]) {
-        let snapshot = Snapshot::seal(resources.iter().cloned(), []).unwrap();
+        self.publish_sealed(node, Snapshot::seal(resources.iter().cloned(), []).unwrap());
+    }
+
+    pub fn publish_sealed(&self, node: &str, snapshot: Snapshot) {
         self.0
             .lock()
             .unwrap()
@@ -80,7 +87,10 @@ impl Server {
         let service = service(source.clone(), status.clone(), config);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router = tonic::transport::Server::builder().add_service(service.clone());
+        let router = tonic::transport::Server::builder()
+            .http2_keepalive_interval(Some(PING.0))
+            .http2_keepalive_timeout(Some(PING.1))
+            .add_service(service.clone());
         let task = tokio::spawn(async move {
             router
                 .serve_with_incoming(TcpListenerStream::new(listener))

@@ -15,14 +15,19 @@ use world::{World, ENDPOINT, ROUTE};
 #[derive(Debug, Clone)]
 enum Op {
     Publish(World),
+    /// Something else for a moment, and then again what was there before.
+    Flicker(World),
     Subscribe(bool, u8),
     Unsubscribe(bool, u8),
+    /// Dropped, and wanted again at once.
+    Again(bool, u8),
     /// Requests that wait reach the server, so many of them.
     Up(bool, u8),
     /// Responses that wait reach the client, which accepts or refuses.
     Down(bool, u8, bool),
     Pass(u16),
-    Reconnect(bool),
+    /// To the same server, or to one that has never seen the client.
+    Reconnect(bool, bool),
 }
 
 fn op(nacks: bool) -> impl Strategy<Value = Op> {
@@ -33,33 +38,48 @@ fn op(nacks: bool) -> impl Strategy<Value = Op> {
     };
     prop_oneof![
         4 => World::any().prop_map(Op::Publish),
+        1 => World::any().prop_map(Op::Flicker),
         2 => (any::<bool>(), 0..4u8).prop_map(|(e, n)| Op::Subscribe(e, n)),
         1 => (any::<bool>(), 0..4u8).prop_map(|(e, n)| Op::Unsubscribe(e, n)),
+        1 => (any::<bool>(), 0..4u8).prop_map(|(e, n)| Op::Again(e, n)),
         6 => (any::<bool>(), 1..4u8).prop_map(|(w, n)| Op::Up(w, n)),
         6 => (any::<bool>(), 1..4u8, reject).prop_map(|(w, n, r)| Op::Down(w, n, r)),
         2 => (0..400u16).prop_map(Op::Pass),
-        1 => any::<bool>().prop_map(Op::Reconnect),
+        1 => any::<(bool, bool)>().prop_map(|(w, f)| Op::Reconnect(w, f)),
     ]
 }
 
 fn run(ops: &[Op], last: &World) -> Result<(), TestCaseError> {
     let mut peers = [Peer::new(Protocol::StateOfTheWorld), Peer::new(Protocol::Delta)];
     let which = |second: bool| usize::from(second);
+    let type_url = |endpoints: bool| if endpoints { ENDPOINT } else { ROUTE };
+    let mut present: Option<&World> = None;
     for op in ops {
         match op {
-            Op::Publish(world) => peers.iter_mut().for_each(|p| p.publish(world)),
-            Op::Subscribe(endpoints, n) => {
-                let type_url = if *endpoints { ENDPOINT } else { ROUTE };
-                peers.iter_mut().for_each(|p| p.subscribe(type_url, *n));
+            Op::Publish(world) => {
+                peers.iter_mut().for_each(|p| p.publish(world));
+                present = Some(world);
             }
-            Op::Unsubscribe(endpoints, n) => {
-                let type_url = if *endpoints { ENDPOINT } else { ROUTE };
-                peers.iter_mut().for_each(|p| p.unsubscribe(type_url, *n));
+            Op::Flicker(world) => {
+                for peer in &mut peers {
+                    peer.publish(world);
+                    peer.pump()?;
+                    present.into_iter().for_each(|before| peer.publish(before));
+                }
+                present = present.or(Some(world));
+            }
+            Op::Subscribe(e, n) => peers.iter_mut().for_each(|p| p.subscribe(type_url(*e), *n)),
+            Op::Unsubscribe(e, n) => peers.iter_mut().for_each(|p| p.unsubscribe(type_url(*e), *n)),
+            Op::Again(e, n) => {
+                for peer in &mut peers {
+                    peer.unsubscribe(type_url(*e), *n);
+                    peer.subscribe(type_url(*e), *n);
+                }
             }
             Op::Up(peer, n) => peers[which(*peer)].up(usize::from(*n))?,
             Op::Down(peer, n, reject) => peers[which(*peer)].down(usize::from(*n), *reject)?,
             Op::Pass(millis) => peers.iter_mut().for_each(|p| p.pass(u64::from(*millis))),
-            Op::Reconnect(peer) => peers[which(*peer)].reconnect()?,
+            Op::Reconnect(peer, forgets) => peers[which(*peer)].reconnect(*forgets)?,
         }
         for peer in &mut peers {
             peer.pump()?;
@@ -73,8 +93,18 @@ fn run(ops: &[Op], last: &World) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// 400 histories; `FERROMESH_FULL=1` makes it 10,000.
+fn cases() -> u32 {
+    let full = std::env::var_os("FERROMESH_FULL").is_some_and(|value| value == "1");
+    if full {
+        10_000
+    } else {
+        400
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn both_variants_end_with_what_the_snapshot_has(

@@ -62,8 +62,8 @@ pub struct Peer {
     /// Endpoints that may come once more, because their cluster has changed.
     warming: BTreeSet<String>,
     has_rejected: bool,
-    /// A client of the state of the world that comes from another stream: the server does not know what
-    /// it has, and cannot keep a cluster for it.
+    /// A client of the state of the world that comes from another server: this one does not know what it has, and
+    /// cannot keep a cluster for it.
     is_unknown: bool,
 }
 
@@ -131,9 +131,14 @@ impl Peer {
         }
     }
 
-    pub fn reconnect(&mut self) -> Result<(), TestCaseError> {
+    /// The stream breaks, and all that is under way is lost. `forgets`: it is another server that the client comes to.
+    pub fn reconnect(&mut self, forgets: bool) -> Result<(), TestCaseError> {
         self.streams += 1;
+        let holdings = self.stream.holdings();
         self.stream = Stream::new(self.protocol, self.streams, limits(), self.now);
+        if !forgets {
+            self.stream.recall(holdings);
+        }
         if let Some(world) = &self.world {
             self.stream.on_snapshot(world.seal());
         }
@@ -142,7 +147,7 @@ impl Peer {
         self.refused.clear();
         self.refused_states.clear();
         self.refused_removals.clear();
-        self.is_unknown = self.protocol == Protocol::StateOfTheWorld;
+        self.is_unknown |= forgets && self.protocol == Protocol::StateOfTheWorld;
         self.hello();
         self.up(usize::MAX)
     }
@@ -331,7 +336,8 @@ impl Peer {
             .resources
             .iter()
             .map(|r| {
-                let decoded = pb::DeltaDiscoveryResponse::decode(r.as_delta_field()).unwrap();
+                let field: Vec<_> = r.as_delta_field().collect();
+                let decoded = pb::DeltaDiscoveryResponse::decode(&*field.concat()).unwrap();
                 let value = decoded.resources[0].resource.clone().unwrap().value;
                 (r.name().to_string(), (r.version().to_string(), Bytes::from(value)))
             })

@@ -254,3 +254,88 @@ fn after_a_reconnection_changed_routes_wait_for_changed_clusters() {
     client.ack(&clusters, &[]);
     client.expect(ROUTE, &["r"]);
 }
+
+/// A stream that holds clusters and routes of `before`, and the next one of the same client, on `after`.
+fn comes_again(
+    before: &[(&'static str, &str, &str)],
+    after: &[(&'static str, &str, &str)],
+) -> (Client, String, String) {
+    let mut first = Client::sotw().on(&snapshot(before));
+    first.ask(CLUSTER, &[]);
+    let clusters = first.next().unwrap();
+    first.ack(&clusters, &[]);
+    first.ask(ROUTE, &["r"]);
+    let routes = first.next().unwrap();
+    first.ack(&routes, &["r"]);
+    let mut again = Client::sotw().on(&snapshot(after));
+    again.stream.recall(first.stream.holdings());
+    (again, clusters.version, routes.version)
+}
+
+const OLD: &[(&str, &str, &str)] = &[(CLUSTER, "old", "1"), (ROUTE, "r", "old")];
+const NEW: &[(&str, &str, &str)] = &[(CLUSTER, "new", "1"), (ROUTE, "r", "new")];
+
+#[test]
+fn a_cluster_that_went_while_the_client_was_away_stays_until_its_routes_have_changed() {
+    let (mut client, clusters, routes) = comes_again(OLD, NEW);
+    client.send(CLUSTER, &clusters, "", &[]);
+    client.send(ROUTE, &routes, "", &["r"]);
+    let both = client.expect(CLUSTER, &["new", "old"]);
+    client.expect_silence();
+    client.ack(&both, &[]);
+    let routes = client.expect(ROUTE, &["r"]);
+    client.expect_silence();
+    client.ack(&routes, &["r"]);
+    let rest = client.expect(CLUSTER, &["new"]);
+    client.ack(&rest, &[]);
+    client.expect_silence();
+}
+
+#[test]
+fn what_was_recalled_counts_only_for_who_names_its_version() {
+    let (mut client, _, routes) = comes_again(OLD, NEW);
+    client.send(CLUSTER, "another", "", &[]);
+    client.send(ROUTE, &routes, "", &["r"]);
+    client.expect(CLUSTER, &["new"]);
+
+    // And what changed back meanwhile is not sent at all.
+    let (mut client, clusters, routes) = comes_again(OLD, OLD);
+    client.send(CLUSTER, &clusters, "", &[]);
+    client.send(ROUTE, &routes, "", &["r"]);
+    client.expect_silence();
+}
+
+#[test]
+fn the_state_under_way_when_the_stream_ended_is_recalled_too() {
+    let mut first = Client::sotw().on(&snapshot(OLD));
+    first.ask(CLUSTER, &[]);
+    let r = first.expect(CLUSTER, &["old"]);
+    first.ack(&r, &[]);
+    first.publish(&snapshot(NEW));
+    // The client takes it, and its acknowledgement is lost.
+    let taken = first.expect(CLUSTER, &["new", "old"]);
+    let mut again = Client::sotw().on(&snapshot(&[(CLUSTER, "third", "1")]));
+    again.stream.recall(first.stream.holdings());
+    again.send(CLUSTER, &taken.version, "", &[]);
+    let all = again.expect(CLUSTER, &["third", "new", "old"]);
+    again.ack(&all, &[]);
+    again.expect(CLUSTER, &["third"]);
+}
+
+#[test]
+fn after_a_rejection_nobody_claims_to_know_what_the_client_holds() {
+    let mut first = Client::sotw().on(&snapshot(OLD));
+    first.ask(CLUSTER, &[]);
+    let good = first.expect(CLUSTER, &["old"]);
+    first.ack(&good, &[]);
+    first.publish(&snapshot(&[(CLUSTER, "old", "bad")]));
+    let bad = first.expect(CLUSTER, &["old"]);
+    first.nack(&bad, &good.version, &[]);
+    assert!(first.stream.holdings().is_empty());
+    // Nor is anything recalled for the delta variant, whose clients say it themselves.
+    let mut delta = Client::delta().on(&snapshot(OLD));
+    delta.subscribe(CLUSTER, &[], &[]);
+    let r = delta.expect(CLUSTER, &["old"]);
+    delta.take(&r);
+    assert!(delta.stream.holdings().is_empty());
+}

@@ -136,6 +136,30 @@ fn names_and_types_are_bounded() {
     };
     assert!(matches!(client.request(resumed), Err(Refusal::TooManyNames { .. })));
 
+    let long = ["x".repeat(60), "y".repeat(60)];
+    let claims = |type_url: &str, name: &str| Request {
+        type_url: type_url.into(),
+        subscribe: differs(&[], &[], &[(name, "1")]),
+        ..Request::default()
+    };
+    let mut client = new(Protocol::Delta);
+    assert!(client.request(claims(CLUSTER, &long[0])).is_ok());
+    assert!(
+        client.request(claims(CLUSTER, &long[1])).is_ok(),
+        "only a first one is remembered"
+    );
+    assert_eq!(
+        client.request(claims(LISTENER, &long[1])).unwrap_err(),
+        Refusal::NamesTooLong { bytes: 120, limit: 100 }
+    );
+
+    let mut client = new(Protocol::StateOfTheWorld);
+    let error = client.request(Request {
+        type_url: "t".repeat(257),
+        ..Request::default()
+    });
+    assert_eq!(error.unwrap_err(), Refusal::TypeUrlTooLong { bytes: 257, limit: 256 });
+
     let mut client = new(Protocol::StateOfTheWorld);
     client.ask(CLUSTER, &[]);
     client.ask(LISTENER, &[]);
@@ -174,4 +198,32 @@ fn two_streams_never_share_a_nonce() {
         stream.next_response(now).unwrap().nonce
     };
     assert_ne!(nonce(1), nonce(2));
+}
+
+#[test]
+fn routes_asked_for_after_their_listener_has_gone_hold_up_nothing() {
+    for protocol in [Protocol::StateOfTheWorld, Protocol::Delta] {
+        let mut client = Client::new(protocol, at_once()).on(&snapshot(&[(CLUSTER, "a", "1")]));
+        let ask = |client: &mut Client, type_url: &str, names: &[&str]| match protocol {
+            Protocol::Delta => client.subscribe(type_url, names, &[]),
+            Protocol::StateOfTheWorld => client.ask(type_url, names),
+        };
+        ask(&mut client, LISTENER, &[]);
+        let listeners = client.expect(LISTENER, &[]);
+        // The client has not seen that yet.
+        ask(&mut client, ROUTE, &["of-the-listener"]);
+        match protocol {
+            Protocol::Delta => {
+                let r = client.expect_change(ROUTE, &[], &["of-the-listener"]);
+                client.take(&r);
+                client.take(&listeners);
+            }
+            Protocol::StateOfTheWorld => {
+                client.expect_silence();
+                client.ack(&listeners, &[]);
+            }
+        }
+        ask(&mut client, CLUSTER, &[]);
+        client.expect(CLUSTER, &["a"]);
+    }
 }
