@@ -12,6 +12,7 @@ use ferromesh_ir::registry::Tasks;
 use ferromesh_ir::Proxy;
 use prost::Message;
 
+use crate::parts::{Part, Piece};
 use crate::{names, pack, Resource, ENDPOINT};
 
 /// Endpoints as resources, ordered by name. They go with [`crate::proxy`]'s, whose clusters refer to them.
@@ -35,12 +36,20 @@ pub fn endpoint_messages(proxy: &Proxy, tasks: &Tasks) -> Vec<ClusterLoadAssignm
     registered
         .map(|cluster| {
             let addresses = tasks.addresses.get(&cluster.id).map_or(&[][..], Vec::as_slice);
-            assignment(proxy, cluster, addresses)
+            assignment(names::cluster(proxy, &cluster.id), cluster, addresses)
         })
         .collect()
 }
 
-fn assignment(proxy: &Proxy, cluster: &Cluster, addresses: &[SocketAddr]) -> ClusterLoadAssignment {
+/// The endpoints of one cluster of a mesh's proxies, which looks in the registry: the same for all proxies that have it.
+pub fn endpoints_of(mesh: &str, cluster: &Cluster, addresses: &[SocketAddr]) -> Part {
+    // The proxy's name is only in that of the application beside it.
+    let message = assignment(names::cluster_in(mesh, "", &cluster.id), cluster, addresses);
+    let piece = Piece::new(message.encode_to_vec().into());
+    Part::new(ENDPOINT, message.cluster_name, vec![piece])
+}
+
+fn assignment(name: String, cluster: &Cluster, addresses: &[SocketAddr]) -> ClusterLoadAssignment {
     let probed = cluster.health_check.as_ref().and_then(|check| check.port);
     let endpoint = |address: &SocketAddr| LbEndpoint {
         host_identifier: Some(lb_endpoint::HostIdentifier::Endpoint(Endpoint {
@@ -58,7 +67,7 @@ fn assignment(proxy: &Proxy, cluster: &Cluster, addresses: &[SocketAddr]) -> Clu
         ..LocalityLbEndpoints::default()
     };
     ClusterLoadAssignment {
-        cluster_name: names::cluster(proxy, &cluster.id),
+        cluster_name: name,
         endpoints: if addresses.is_empty() { Vec::new() } else { vec![group] },
         ..ClusterLoadAssignment::default()
     }

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use envoy_types::pb::envoy::config::core::v3::{
     async_data_source, data_source, AsyncDataSource, BackoffStrategy, DataSource, TypedExtensionConfig,
 };
@@ -14,13 +15,15 @@ use envoy_types::pb::envoy::extensions::filters::http::wasm::v3::Wasm;
 use envoy_types::pb::envoy::extensions::wasm::v3::{
     plugin_config, FailurePolicy as Policy, PluginConfig, ReloadConfig, VmConfig,
 };
-use envoy_types::pb::google::protobuf::StringValue;
+use envoy_types::pb::google::protobuf::{Any, StringValue};
 use ferromesh_ir::listener::Network;
 use ferromesh_ir::proxy::Plugin;
 use ferromesh_ir::route::Route;
 use ferromesh_ir::Proxy;
 use ferromesh_policy::mesh::PluginConfig as Config;
+use prost::Name;
 
+use crate::around::Around;
 use crate::{names, pack, upstream, FailurePolicy, Module, Options};
 
 /// Envoy 1.40 dies (SIGFPE) of a base interval of 1 ms; from 2 ms on it does not, 5 ms is what was tried at length.
@@ -33,21 +36,31 @@ pub fn extensions(
     lean: Option<&Module>,
     options: &Options,
 ) -> Vec<TypedExtensionConfig> {
-    let in_front = proxy.plugins.iter().map(|plugin| {
-        let module = lean
+    let wanted = wanted(proxy, module, lean, options);
+    wanted.into_iter().map(Wanted::message).collect()
+}
+
+/// An extension configuration before it is emitted.
+pub struct Wanted<'m> {
+    pub name: String,
+    pub config: Config,
+    pub module: &'m Module,
+    pub failure: FailurePolicy,
+}
+
+/// What extension configurations a proxy gets.
+pub fn wanted<'m>(proxy: &Proxy, module: &'m Module, lean: Option<&'m Module>, options: &Options) -> Vec<Wanted<'m>> {
+    let in_front = proxy.plugins.iter().map(|plugin| Wanted {
+        name: names::filter(plugin.reporter).to_owned(),
+        config: plugin.config.clone(),
+        module: lean
             .filter(|_| !any_route(proxy, plugin, Route::writes_responses))
-            .unwrap_or(module);
-        let failure = if any_route(proxy, plugin, Route::is_protected) {
+            .unwrap_or(module),
+        failure: if any_route(proxy, plugin, Route::is_protected) {
             on_failure(options)
         } else {
             options.failure
-        };
-        extension(
-            names::filter(plugin.reporter).to_owned(),
-            &plugin.config,
-            module,
-            failure,
-        )
+        },
     });
     in_front.chain(upstream::extensions(proxy, module, options)).collect()
 }
@@ -80,17 +93,70 @@ fn any_route(proxy: &Proxy, plugin: &Plugin, is: fn(&Route) -> bool) -> bool {
     })
 }
 
-/// One extension configuration.
-pub fn extension(name: String, config: &Config, module: &Module, failure: FailurePolicy) -> TypedExtensionConfig {
-    TypedExtensionConfig {
-        typed_config: Some(pack::any(&Wasm {
-            config: Some(plugin_config(&name, config, module, failure)),
-        })),
-        name,
+impl Wanted<'_> {
+    fn message(self) -> TypedExtensionConfig {
+        let mut vm = vm_config();
+        vm.code = Some(AsyncDataSource {
+            specifier: Some(async_data_source::Specifier::Local(DataSource {
+                specifier: Some(data_source::Specifier::InlineBytes(self.module.bytes.to_vec())),
+                ..DataSource::default()
+            })),
+        });
+        let config = PluginConfig {
+            vm: Some(plugin_config::Vm::VmConfig(vm)),
+            ..plugin_config(&self.name, &self.config, self.failure)
+        };
+        TypedExtensionConfig {
+            typed_config: Some(pack::any(&Wasm { config: Some(config) })),
+            name: self.name,
+        }
+    }
+
+    /// What stands before and behind the module's bytes in the encoded message. Field numbers are those of Envoy's
+    /// messages; fields stand in their order, as they do when the message is encoded as a whole.
+    pub fn around_module(&self) -> (Bytes, Bytes) {
+        let plugin = plugin_config(&self.name, &self.config, self.failure);
+        let (first, last) = (
+            PluginConfig {
+                name: plugin.name.clone(),
+                root_id: plugin.root_id.clone(),
+                ..PluginConfig::default()
+            },
+            PluginConfig {
+                name: String::new(),
+                root_id: String::new(),
+                ..plugin
+            },
+        );
+        let mut around = Around::new(self.module.bytes.len());
+        around.within(2); // DataSource.inline_bytes
+        around.within(1); // AsyncDataSource.local
+        around.within(3).after(&vm_config()); // VmConfig.code
+        around.within(3).after(&first).before(&last); // PluginConfig.vm_config
+        around.within(1); // Wasm.config
+        let wasm = Any {
+            type_url: Wasm::type_url(),
+            ..Any::default()
+        };
+        around.within(2).after(&wasm); // Any.value
+        let named = TypedExtensionConfig {
+            name: self.name.clone(),
+            typed_config: None,
+        };
+        around.within(2).after(&named); // TypedExtensionConfig.typed_config
+        around.finish()
     }
 }
 
-fn plugin_config(name: &str, config: &Config, module: &Module, failure: FailurePolicy) -> PluginConfig {
+fn vm_config() -> VmConfig {
+    VmConfig {
+        vm_id: names::VM_ID.to_owned(),
+        runtime: "envoy.wasm.runtime.v8".to_owned(),
+        ..VmConfig::default()
+    }
+}
+
+fn plugin_config(name: &str, config: &Config, failure: FailurePolicy) -> PluginConfig {
     let (failure_policy, reload_config) = match failure {
         FailurePolicy::Open => (Policy::FailOpen, None),
         FailurePolicy::Reload { back_off } => (
@@ -111,17 +177,6 @@ fn plugin_config(name: &str, config: &Config, module: &Module, failure: FailureP
         configuration: Some(pack::any(&StringValue { value })),
         failure_policy: failure_policy.into(),
         reload_config,
-        vm: Some(plugin_config::Vm::VmConfig(VmConfig {
-            vm_id: names::VM_ID.to_owned(),
-            runtime: "envoy.wasm.runtime.v8".to_owned(),
-            code: Some(AsyncDataSource {
-                specifier: Some(async_data_source::Specifier::Local(DataSource {
-                    specifier: Some(data_source::Specifier::InlineBytes(module.bytes.to_vec())),
-                    ..DataSource::default()
-                })),
-            }),
-            ..VmConfig::default()
-        })),
         ..PluginConfig::default()
     }
 }

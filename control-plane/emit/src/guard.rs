@@ -58,6 +58,11 @@ impl<'t> Table<'t> {
             .collect()
     }
 
+    /// Whether what a route says is the same whatever other routes of the table have.
+    pub fn leaves_routes_alone(&self) -> bool {
+        self.authorization.is_empty()
+    }
+
     /// What a route says to them.
     pub fn on_route(&self, guards: &Guards, label: &Label) -> Vec<(String, Any)> {
         let mut said = Vec::new();

@@ -24,6 +24,7 @@
 
 mod access_log;
 mod action;
+mod around;
 mod cluster;
 mod endpoints;
 mod filter;
@@ -36,6 +37,7 @@ mod matcher;
 mod mirror;
 pub mod names;
 mod pack;
+pub mod parts;
 mod policy;
 mod readable;
 mod retry;
@@ -57,9 +59,9 @@ use envoy_types::pb::envoy::config::listener::v3::Listener;
 use envoy_types::pb::envoy::config::route::v3::RouteConfiguration;
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::Secret;
 use ferromesh_ir::Proxy;
-use prost::Message;
 
-pub use endpoints::{endpoint_messages, endpoints};
+pub use endpoints::{endpoint_messages, endpoints, endpoints_of};
+pub use parts::{parts, Memo};
 pub use readable::readable;
 pub use secret::{Certificate, Secrets};
 
@@ -194,36 +196,25 @@ impl fmt::Debug for Messages {
 /// Emits everything that a proxy is to be given. A certificate that is not among the secrets stays a reference that does
 /// not resolve; clusters that look in the registry refer to [`endpoints`], which are emitted apart.
 pub fn proxy(proxy: &Proxy, modules: &Modules, secrets: &Secrets, options: &Options) -> Output {
-    let messages = messages(proxy, modules, secrets, options);
+    let parts = parts(proxy, modules, secrets, options, &mut Memo::default());
+    let references = parts.references.into_iter().map(|link| Reference {
+        type_url: link.type_url,
+        name: link.name.to_string(),
+        from: link.from.to_string(),
+    });
+    let resources = parts.resources.into_iter().map(|part| Resource {
+        type_url: part.type_url,
+        name: part.name.to_string(),
+        value: part.whole(),
+    });
     let mut output = Output {
-        references: references(proxy, modules),
-        ..Output::default()
+        resources: resources.collect(),
+        references: references.collect(),
     };
-    let mut add = |type_url, name: &str, value: Vec<u8>| {
-        output.resources.push(Resource {
-            type_url,
-            name: name.to_owned(),
-            value: value.into(),
-        });
-    };
-    for message in &messages.clusters {
-        add(CLUSTER, &message.name, message.encode_to_vec());
-    }
-    for message in &messages.listeners {
-        add(LISTENER, &message.name, message.encode_to_vec());
-    }
-    for message in &messages.route_tables {
-        add(ROUTE_CONFIGURATION, &message.name, message.encode_to_vec());
-    }
-    for message in &messages.extensions {
-        add(EXTENSION_CONFIG, &message.name, message.encode_to_vec());
-    }
-    for message in &messages.secrets {
-        add(SECRET, &message.name, message.encode_to_vec());
-    }
     output
         .resources
         .sort_by(|a, b| (a.type_url, &a.name).cmp(&(b.type_url, &b.name)));
+    output.references.sort();
     output
 }
 
@@ -253,20 +244,4 @@ pub fn messages(proxy: &Proxy, modules: &Modules, secrets: &Secrets, options: &O
             .collect(),
         secrets: secret::secrets(proxy, secrets),
     }
-}
-
-fn references(proxy: &Proxy, modules: &Modules) -> Vec<Reference> {
-    let mut references = Vec::new();
-    for cluster in &proxy.clusters {
-        references.extend(cluster::references(proxy, cluster, modules.mesh.is_some()));
-    }
-    for table in &proxy.route_tables {
-        references.extend(route::references(proxy, table));
-    }
-    for listener in &proxy.listeners {
-        references.extend(listener::references(proxy, listener, modules.mesh.is_some()));
-    }
-    references.sort();
-    references.dedup();
-    references
 }

@@ -59,11 +59,15 @@ pub fn route_table(id: TableId) -> String {
 /// `cds_service_<mesh>_<host>_<protocol>_<port>` towards a service that filters ask, `cds_jwks_<mesh>_<policy>_<provider>`
 /// towards a server with a key set.
 pub fn cluster(proxy: &Proxy, id: &ClusterId) -> String {
-    let mesh = &proxy.mesh;
+    cluster_in(&proxy.mesh, &proxy.name, id)
+}
+
+/// As [`cluster`], of the proxy with this name.
+pub(crate) fn cluster_in(mesh: &str, proxy: &str, id: &ClusterId) -> String {
     match id {
         ClusterId::Node { node, protocol, port } => format!("cds_egress_{mesh}_{node}_{}_{port}", protocol.as_str()),
         ClusterId::Application { protocol, port } => {
-            format!("cds_ingress_{mesh}_{}_{}_{port}", proxy.name, protocol.as_str())
+            format!("cds_ingress_{mesh}_{proxy}_{}_{port}", protocol.as_str())
         }
         ClusterId::Service { host, port, protocol } => {
             format!("cds_service_{mesh}_{host}_{}_{port}", protocol.as_str())

@@ -1,28 +1,34 @@
 //! Route tables.
 
+use std::collections::HashSet;
+
 use envoy_types::pb::envoy::config::route::v3::{Route, RouteConfiguration, VirtualHost};
+use ferromesh_ir::cluster::ClusterId;
 use ferromesh_ir::listener::{Http, Network};
 use ferromesh_ir::route::{Action, Domain, Route as Spec, RouteTable, VirtualHost as HostSpec};
 use ferromesh_ir::{Proxy, Reporter};
 use ferromesh_policy::canary::PICK_HEADER;
 
 use crate::guard::Table;
-use crate::{action, matcher, names, pack, policy, retry_mark, trust, upstream, Reference, CLUSTER};
+use crate::{action, matcher, names, pack, policy, retry_mark, trust, upstream};
 
 /// A route table.
 pub fn route_table(proxy: &Proxy, table: &RouteTable, filter: bool) -> RouteConfiguration {
+    let scene = Scene::new(proxy, table, filter);
+    RouteConfiguration {
+        virtual_hosts: table.hosts.iter().map(|host| virtual_host(&scene, host)).collect(),
+        ..without_hosts(proxy, table)
+    }
+}
+
+/// A route table without its virtual hosts.
+pub fn without_hosts(proxy: &Proxy, table: &RouteTable) -> RouteConfiguration {
     let http = manager(proxy, table);
-    let scene = Scene {
-        proxy,
-        filter: http.filter(|_| filter).map(|http| names::filter(http.reporter)),
-        guards: Table::of(table),
-    };
     let at_the_edge = http.is_some_and(|http| http.reporter == Reporter::Gateway);
     let edge = trust::EDGE_RESPONSE_HEADERS.into_iter().filter(|_| at_the_edge);
     let removed = trust::RESPONSE_HEADERS.into_iter().chain(edge);
     RouteConfiguration {
         name: names::route_table(table.id),
-        virtual_hosts: table.hosts.iter().map(|host| virtual_host(&scene, host)).collect(),
         response_headers_to_remove: removed.map(str::to_owned).collect(),
         // It has done its work when the cluster is chosen; no application needs to see it.
         request_headers_to_remove: vec![PICK_HEADER.to_owned()],
@@ -32,11 +38,30 @@ pub fn route_table(proxy: &Proxy, table: &RouteTable, filter: bool) -> RouteConf
 }
 
 /// What the routes of a table have in common.
-struct Scene<'p> {
-    proxy: &'p Proxy,
+pub struct Scene<'p> {
+    pub proxy: &'p Proxy,
     /// Our filter's name, where there is one.
-    filter: Option<&'static str>,
-    guards: Table<'p>,
+    pub filter: Option<&'static str>,
+    pub guards: Table<'p>,
+    /// The clusters in front of which the filter counts.
+    counting: HashSet<&'p ClusterId>,
+}
+
+impl<'p> Scene<'p> {
+    pub fn new(proxy: &'p Proxy, table: &'p RouteTable, filter: bool) -> Self {
+        let http = manager(proxy, table);
+        Self {
+            proxy,
+            filter: http.filter(|_| filter).map(|http| names::filter(http.reporter)),
+            guards: Table::of(table),
+            counting: upstream::counting(proxy),
+        }
+    }
+
+    /// Whether attempts are numbered on a host.
+    pub fn counts_attempts(&self, host: &HostSpec) -> bool {
+        self.filter.is_some() && upstream::counts_attempts(&self.counting, host)
+    }
 }
 
 /// The connection manager in front of a table.
@@ -53,7 +78,7 @@ fn manager<'p>(proxy: &'p Proxy, table: &RouteTable) -> Option<&'p Http> {
         .next()
 }
 
-fn virtual_host(scene: &Scene<'_>, host: &HostSpec) -> VirtualHost {
+pub fn virtual_host(scene: &Scene<'_>, host: &HostSpec) -> VirtualHost {
     VirtualHost {
         name: host.name.clone(),
         domains: host
@@ -66,7 +91,7 @@ fn virtual_host(scene: &Scene<'_>, host: &HostSpec) -> VirtualHost {
             })
             .collect(),
         routes: host.routes.iter().map(|spec| route(scene, spec)).collect(),
-        include_request_attempt_count: scene.filter.is_some() && upstream::counts_attempts(scene.proxy, host),
+        include_request_attempt_count: scene.counts_attempts(host),
         ..VirtualHost::default()
     }
 }
@@ -98,22 +123,14 @@ fn route(scene: &Scene<'_>, spec: &Spec) -> Route {
     }
 }
 
-/// The clusters that a table's routes name.
-pub fn references(proxy: &Proxy, table: &RouteTable) -> Vec<Reference> {
-    let routes = table.hosts.iter().flat_map(|host| &host.routes);
-    let forwards = routes.filter_map(|route| match &route.action {
+/// The clusters that a host's routes name.
+pub fn clusters(host: &HostSpec) -> impl Iterator<Item = &ClusterId> {
+    let forwards = host.routes.iter().filter_map(|route| match &route.action {
         Action::Forward(forward) => Some(forward),
         Action::Respond(_) => None,
     });
-    forwards
-        .flat_map(|forward| {
-            let targets = forward.targets.iter().map(|target| &target.cluster);
-            targets.chain(forward.mirror.iter().map(|copy| &copy.cluster))
-        })
-        .map(|cluster| Reference {
-            type_url: CLUSTER,
-            name: names::cluster(proxy, cluster),
-            from: names::route_table(table.id),
-        })
-        .collect()
+    forwards.flat_map(|forward| {
+        let targets = forward.targets.iter().map(|target| &target.cluster);
+        targets.chain(forward.mirror.iter().map(|copy| &copy.cluster))
+    })
 }

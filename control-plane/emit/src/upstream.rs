@@ -1,16 +1,19 @@
 //! The filter in front of an upstream, where it sees every attempt: it keeps a budget of retries exactly.
 
-use envoy_types::pb::envoy::config::core::v3::{ExtensionConfigSource, TypedExtensionConfig};
+use std::collections::HashSet;
+
+use envoy_types::pb::envoy::config::core::v3::ExtensionConfigSource;
 use envoy_types::pb::envoy::extensions::filters::http::upstream_codec::v3::UpstreamCodec;
 use envoy_types::pb::envoy::extensions::filters::http::wasm::v3::Wasm;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{http_filter, HttpFilter};
-use ferromesh_ir::cluster::Cluster;
+use ferromesh_ir::cluster::{Cluster, ClusterId};
 use ferromesh_ir::proxy::Plugin;
 use ferromesh_ir::route::{Action, VirtualHost};
 use ferromesh_ir::{Proxy, Reporter};
 use ferromesh_policy::mesh::{PluginConfig, UpstreamConfig};
 use prost::Name;
 
+use crate::filter::Wanted;
 use crate::{filter, names, pack, Module, Options};
 
 /// The filters of a cluster; none where nothing is counted.
@@ -37,12 +40,12 @@ pub fn filters(spec: &Cluster) -> Vec<HttpFilter> {
 }
 
 /// The extension configurations of a proxy's clusters, one for each budget.
-pub fn extensions(proxy: &Proxy, module: &Module, options: &Options) -> Vec<TypedExtensionConfig> {
+pub fn extensions<'m>(proxy: &Proxy, module: &'m Module, options: &Options) -> Vec<Wanted<'m>> {
     let sends = |plugin: &&Plugin| plugin.reporter != Reporter::Destination;
     let Some(plugin) = proxy.plugins.iter().find(sends) else {
         return Vec::new();
     };
-    let mut extensions: Vec<TypedExtensionConfig> = Vec::new();
+    let mut extensions: Vec<Wanted<'_>> = Vec::new();
     for budget in proxy
         .clusters
         .iter()
@@ -56,21 +59,32 @@ pub fn extensions(proxy: &Proxy, module: &Module, options: &Options) -> Vec<Type
             upstream: Some(budget.clone()),
             ..plugin.config.clone()
         };
-        extensions.push(filter::extension(name, &config, module, filter::on_failure(options)));
+        extensions.push(Wanted {
+            name,
+            config,
+            module,
+            failure: filter::on_failure(options),
+        });
     }
     extensions
 }
 
-/// Whether attempts must be numbered for the filter on a host's upstreams.
-pub fn counts_attempts(proxy: &Proxy, host: &VirtualHost) -> bool {
+/// The clusters in front of which the filter counts.
+pub fn counting(proxy: &Proxy) -> HashSet<&ClusterId> {
+    let counting = proxy.clusters.iter().filter(|cluster| cluster.exact_budget.is_some());
+    counting.map(|cluster| &cluster.id).collect()
+}
+
+/// Whether attempts must be numbered for the filter on a host's upstreams, some of which are `counting`.
+pub fn counts_attempts(counting: &HashSet<&ClusterId>, host: &VirtualHost) -> bool {
+    if counting.is_empty() {
+        return false;
+    }
     let mut targets = host.routes.iter().flat_map(|route| match &route.action {
         Action::Forward(forward) => forward.targets.as_slice(),
         Action::Respond(_) => &[],
     });
-    targets.any(|target| {
-        let mut clusters = proxy.clusters.iter();
-        clusters.any(|cluster| cluster.id == target.cluster && cluster.exact_budget.is_some())
-    })
+    targets.any(|target| counting.contains(&target.cluster))
 }
 
 /// The extension configuration that a cluster names.

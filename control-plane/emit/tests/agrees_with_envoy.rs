@@ -10,7 +10,7 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use envoy_types::pb::envoy::config::bootstrap::v3::{Admin, Bootstrap};
@@ -70,7 +70,7 @@ fn without_limits(mut proxy: Proxy) -> Proxy {
         .route_tables
         .iter_mut()
         .flat_map(|table| &mut table.hosts)
-        .flat_map(|host| &mut host.routes)
+        .flat_map(|host| &mut Arc::make_mut(host).routes)
     {
         if let Action::Forward(forward) = &mut route.action {
             forward.timeout = Duration::ZERO;

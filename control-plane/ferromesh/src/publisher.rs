@@ -6,6 +6,8 @@
 //! content hashes, so that an unchanged configuration is the same one, after a restart too.
 
 mod build;
+mod common;
+mod endpoints;
 mod followed;
 mod patch;
 mod problem;
@@ -76,6 +78,8 @@ struct Shared {
     meshes: Mutex<BTreeMap<String, State>>,
     /// A proxy has asked for the first time.
     asked: Notify,
+    /// Counts publications, so that what changed together can be seen together.
+    publications: watch::Sender<u64>,
 }
 
 /// What is known of one proxy.
@@ -104,6 +108,7 @@ impl Publisher {
                 proxies: Mutex::default(),
                 meshes: Mutex::default(),
                 asked: Notify::new(),
+                publications: watch::Sender::new(0),
             }),
         }
     }
@@ -156,6 +161,27 @@ impl Publisher {
     /// The proxy that an identity means here.
     pub fn key(&self, identity: &Identity) -> ProxyKey {
         identity.key_at(&self.shared.settings.account)
+    }
+
+    /// Counts up after every publication, once all snapshots of it can be seen.
+    pub fn publications(&self) -> watch::Receiver<u64> {
+        self.shared.publications.subscribe()
+    }
+
+    /// Names of the modules that a proxy's newest snapshot has, with the SHA-256 of each.
+    pub fn modules(&self, key: &ProxyKey) -> BTreeMap<String, String> {
+        let proxies = self.shared.lock();
+        let made_from = proxies.get(key).and_then(|proxy| proxy.made_from.as_ref());
+        let Some(modules) = made_from.map(|from| &from.modules.modules) else {
+            return BTreeMap::new();
+        };
+        let named = [("mesh", &modules.mesh), ("mesh-lean", &modules.lean)];
+        let present = named
+            .into_iter()
+            .filter_map(|(name, module)| Some((name, module.as_ref()?)));
+        present
+            .map(|(name, module)| (name.to_owned(), module.sha256.clone()))
+            .collect()
     }
 
     /// What is known of every proxy that has asked.
@@ -261,7 +287,7 @@ impl Shared {
             Some(theirs) => theirs,
             None => self.store.as_ref(),
         };
-        let (mut state, delta) = match before {
+        let (mut state, mut delta) = match before {
             Some(before) => before.renewed(store, authority)?,
             None => {
                 let mut delta = Delta::default();
@@ -269,6 +295,7 @@ impl Shared {
                 (State::read(store, authority, mesh)?, delta)
             }
         };
+        state.follow_modules(&self.settings, &mut delta.mesh)?;
         let untouched = self.make(&state, &delta, builds, made);
         // What was just issued in the place of another may be shown by those that were left alone, too.
         let mut delta = Delta::default();
@@ -280,11 +307,12 @@ impl Shared {
 
     /// Makes and publishes what some changes touch; gives what they don't.
     fn make(&self, state: &State, delta: &Delta, builds: Vec<Build>, made: &mut Vec<ProxyKey>) -> Vec<Build> {
+        state.common.forget(&delta.mesh);
         let with_extent = builds.into_iter().map(|build| (build.extent(delta), build));
         let (untouched, touched): (Vec<_>, Vec<_>) = with_extent.partition(|(extent, _)| *extent == Extent::Nothing);
         made.extend(touched.iter().map(|(_, build)| build.key.clone()));
         if !touched.is_empty() {
-            self.settle(state.revision, build::all(&self.settings, state, touched));
+            self.settle(state.revision, build::all(&self.settings, state, delta, touched));
         }
         untouched.into_iter().map(|(_, build)| build).collect()
     }
@@ -333,6 +361,8 @@ impl Shared {
                 }
             }
         }
+        drop(proxies);
+        self.publications.send_modify(|count| *count += 1);
     }
 
     /// What nothing has touched is what it would become now.

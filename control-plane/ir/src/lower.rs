@@ -20,6 +20,7 @@ mod node;
 mod off;
 mod other_target;
 mod overall;
+mod part;
 mod policy;
 pub mod rank;
 mod retry;
@@ -41,8 +42,10 @@ use ferromesh_model::resource::{ClientPolicyTls, IpPreference};
 use ferromesh_model::Violation;
 use ferromesh_policy::mesh::UpstreamConfig;
 
+pub use part::Memo;
 pub use view::{shown, Lowered, Prepared};
 
+use part::Exact;
 use view::View;
 
 use crate::cluster::{AddressFamily, Cluster, ClusterId, Limits, RetryBudget};
@@ -78,12 +81,16 @@ struct Lowering<'a> {
     client_policy: Option<ClientPolicyTls>,
     /// The gateway route that is being lowered.
     gateway_route: Option<String>,
-    clusters: BTreeMap<ClusterId, Cluster>,
+    clusters: BTreeMap<ClusterId, Arc<Cluster>>,
     /// Comparisons that this proxy takes part in, by their keys.
     comparisons: BTreeMap<String, Comparison>,
     /// What routes with retries ask of their targets.
     retry_budgets: BTreeMap<ClusterId, RetryBudget>,
     exact_budgets: BTreeMap<ClusterId, UpstreamConfig>,
+    /// Whether this is the lowering of a part of several proxies.
+    is_part: bool,
+    /// Of a part: who wants exact budgets.
+    exact_wanted: Vec<Exact>,
     /// Token settings by the policy that they come from.
     tokens: BTreeMap<String, Arc<Jwt>>,
     lints: BTreeSet<Lint>,
@@ -103,6 +110,8 @@ impl<'a> Lowering<'a> {
             comparisons: BTreeMap::new(),
             retry_budgets: BTreeMap::new(),
             exact_budgets: BTreeMap::new(),
+            is_part: false,
+            exact_wanted: Vec::new(),
             tokens: BTreeMap::new(),
             lints: BTreeSet::new(),
         }

@@ -32,6 +32,8 @@ pub struct Options {
     /// The proxies' cluster that leads to the control plane, for counts of canaries; without one each worker compares
     /// its own requests alone. Proxies that have no such cluster report nothing.
     pub reports_to: Option<String>,
+    /// The account that owns the mesh, where that is not the control plane's own: proxies say so in what they report.
+    pub mesh_owner: Option<String>,
     /// What was imported for ARNs that resources name.
     pub imported: Imported,
     /// Trust domain of the SPIFFE identities that the control plane's authority issues: a host name in lower case.
@@ -60,6 +62,7 @@ impl Default for Options {
             append_client_address: true,
             flush_interval: Duration::from_secs(1),
             reports_to: None,
+            mesh_owner: None,
             imported: Imported::default(),
             trust_domain: "ferromesh.local".to_owned(),
         }

@@ -1,5 +1,7 @@
 //! The whole of what one Envoy must do.
 
+use std::sync::Arc;
+
 use ferromesh_policy::mesh::PluginConfig;
 
 use crate::cluster::Cluster;
@@ -30,8 +32,8 @@ pub struct Proxy {
     pub listeners: Vec<Listener>,
     /// Route tables that the listeners refer to.
     pub route_tables: Vec<RouteTable>,
-    /// Clusters that the routes refer to, ordered by id.
-    pub clusters: Vec<Cluster>,
+    /// Clusters that the routes refer to, ordered by id. Those of services are shared by their callers' proxies.
+    pub clusters: Vec<Arc<Cluster>>,
     /// Settings of the filter, one for each reporter that a listener names.
     pub plugins: Vec<Plugin>,
     /// Comparisons of canaries with their baselines that it takes part in.

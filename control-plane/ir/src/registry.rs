@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use ferromesh_model::registry::{Absent, Directory, Instance};
 
-use crate::cluster::{AddressFamily, ClusterId, Discovery};
+use crate::cluster::{AddressFamily, Cluster, ClusterId, Discovery};
 use crate::lint::Code;
 use crate::{Lint, Proxy};
 
@@ -70,6 +70,34 @@ pub struct Tasks {
     pub lints: Vec<Lint>,
 }
 
+impl Cluster {
+    /// Where its tasks are, and what keeps it without; `None` for a cluster that does not look in the registry.
+    pub fn tasks(&self, directory: &Directory) -> Option<(Vec<SocketAddr>, Option<Lint>)> {
+        Some(tasks_of(&self.id, self.query()?, directory))
+    }
+
+    /// What it asks of the registry.
+    pub fn query(&self) -> Option<&Query> {
+        match &self.discovery {
+            Discovery::Registry(query) => Some(query),
+            _ => None,
+        }
+    }
+}
+
+fn tasks_of(id: &ClusterId, query: &Query, directory: &Directory) -> (Vec<SocketAddr>, Option<Lint>) {
+    let found = query.tasks(directory);
+    let lint = match (id, &found) {
+        (ClusterId::Node { node, .. }, Err(absent)) => Some(Lint {
+            resource: format!("virtualNode/{node}"),
+            message: format!("{absent}: calls to it are answered with 503"),
+            code: Code::NotRegistered,
+        }),
+        _ => None,
+    };
+    (found.unwrap_or_default(), lint)
+}
+
 impl Proxy {
     /// Whether any cluster looks in the registry.
     pub fn looks_in_registry(&self) -> bool {
@@ -80,15 +108,9 @@ impl Proxy {
     pub fn tasks(&self, directory: &Directory) -> Tasks {
         let mut tasks = Tasks::default();
         for (id, query) in self.clusters_in_registry() {
-            let found = query.tasks(directory);
-            if let (ClusterId::Node { node, .. }, Err(absent)) = (id, &found) {
-                tasks.lints.push(Lint {
-                    resource: format!("virtualNode/{node}"),
-                    message: format!("{absent}: calls to it are answered with 503"),
-                    code: Code::NotRegistered,
-                });
-            }
-            tasks.addresses.insert(id.clone(), found.unwrap_or_default());
+            let (addresses, lint) = tasks_of(id, query, directory);
+            tasks.lints.extend(lint);
+            tasks.addresses.insert(id.clone(), addresses);
         }
         tasks.lints.sort();
         tasks.lints.dedup();
@@ -101,9 +123,7 @@ impl Proxy {
     }
 
     fn clusters_in_registry(&self) -> impl Iterator<Item = (&ClusterId, &Query)> {
-        self.clusters.iter().filter_map(|cluster| match &cluster.discovery {
-            Discovery::Registry(query) => Some((&cluster.id, query)),
-            _ => None,
-        })
+        let clusters = self.clusters.iter();
+        clusters.filter_map(|cluster| Some((&cluster.id, cluster.query()?)))
     }
 }

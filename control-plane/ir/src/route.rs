@@ -1,6 +1,7 @@
 //! Which request goes where.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ferromesh_policy::mesh::RouteConfig;
@@ -26,8 +27,8 @@ pub struct RouteTable {
     pub id: TableId,
     /// Whether a port in the request's host is disregarded when the virtual host is chosen.
     pub ignore_host_port: bool,
-    /// Virtual hosts; no domain occurs twice.
-    pub hosts: Vec<VirtualHost>,
+    /// Virtual hosts; no domain occurs twice. Those of services are shared by their callers' proxies.
+    pub hosts: Vec<Arc<VirtualHost>>,
 }
 
 /// The routes for some hosts.

@@ -105,7 +105,7 @@ pub fn virtual_host<'t>(table: &'t RouteTable, host: &str) -> Option<&'t Virtual
         .iter()
         .filter_map(|candidate| Some((candidate.domains.iter().filter_map(rank).max()?, candidate)))
         .max_by_key(|(rank, _)| *rank)
-        .map(|(_, candidate)| candidate)
+        .map(|(_, candidate)| &**candidate)
 }
 
 /// A host without its port; an IPv6 literal keeps its brackets.
@@ -233,10 +233,12 @@ mod tests {
 
     #[test]
     fn prefers_the_exact_host_then_the_longest_suffix_then_any() {
-        let host = |name: &str, domain| VirtualHost {
-            name: name.into(),
-            domains: vec![domain],
-            routes: vec![],
+        let host = |name: &str, domain| {
+            std::sync::Arc::new(VirtualHost {
+                name: name.into(),
+                domains: vec![domain],
+                routes: vec![],
+            })
         };
         let mut table = RouteTable {
             id: crate::route::TableId {

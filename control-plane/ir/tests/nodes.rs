@@ -266,13 +266,15 @@ fn ip_preferences_choose_binds_lookups_and_the_applications_address() {
         let of = |found: &dyn Fn(&ClusterId) -> bool| proxy.clusters.iter().find(|cluster| found(&cluster.id)).cloned();
         let application = of(&|id| matches!(id, ClusterId::Application { .. }))
             .expect("a cluster")
-            .discovery;
+            .discovery
+            .clone();
         let Discovery::Static(address) = application else {
             panic!("{application:?}");
         };
         let node = of(&|id| matches!(id, ClusterId::Node { .. }))
             .expect("a cluster")
-            .discovery;
+            .discovery
+            .clone();
         let Discovery::Dns { family, .. } = node else {
             panic!("{node:?}");
         };

@@ -95,6 +95,15 @@ fn proxies_with_the_same_route_take_part_in_one_comparison() {
     let path = "up/v1/reports/canary/mesh/m/virtualNode/front";
     assert_eq!(reports(&front), [Some(path), None]);
     assert_eq!(reports(&side)[0], Some("up/v1/reports/canary/mesh/m/virtualNode/a%20b"));
+    // In the mesh of another account than the control plane's own they say whose.
+    let options = Options {
+        reports_to: Some("up".into()),
+        mesh_owner: Some("210987654321".into()),
+        ..Options::default()
+    };
+    let theirs = lower::proxy(&mesh, ProxyKind::VirtualNode, "front", &options).expect("a proxy");
+    let path = "up/v1/reports/canary/mesh/m%40210987654321/virtualNode/front";
+    assert_eq!(reports(&theirs)[0], Some(path));
     // Who takes part in none has nothing to report.
     let blue = lowered(&mesh, "blue");
     assert!(blue.comparisons.is_empty() && reports(&blue).iter().all(Option::is_none));
@@ -139,7 +148,7 @@ fn a_verdict_reaches_the_route_and_nothing_else_changes() {
     let routes = tables
         .iter_mut()
         .flat_map(|table| &mut table.hosts)
-        .flat_map(|host| &mut host.routes);
+        .flat_map(|host| &mut std::sync::Arc::make_mut(host).routes);
     for canary in routes.filter_map(|route| route.policy.as_mut()?.config.canary.as_mut()) {
         if let Some(overall) = &mut canary.overall {
             overall.rolled_back_unix_millis = None;

@@ -1,25 +1,9 @@
-//! What the kernel says of processor time, and on which core something runs.
+//! On which core something runs, and what the kernel says of processor time.
 
-use std::{fs, time::Duration};
-
-use anyhow::{bail, Context, Result};
+use anyhow::Result;
 use rustix::thread::{sched_setaffinity, CpuSet};
 
-/// The processor time of a process since its start, of all its threads, to the nanosecond (`schedstat`; the
-/// ticks of `/proc/<pid>/stat` are 10 ms).
-pub fn time(process: u32) -> Result<Duration> {
-    let mut nanoseconds = 0;
-    for task in fs::read_dir(format!("/proc/{process}/task"))? {
-        let file = task?.path().join("schedstat");
-        let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
-        let first = text.split_ascii_whitespace().next();
-        let Some(Ok(spent)) = first.map(str::parse::<u64>) else {
-            bail!("{}: {text:?} has no nanoseconds", file.display());
-        };
-        nanoseconds += spent;
-    }
-    Ok(Duration::from_nanos(nanoseconds))
-}
+pub use ferromesh_integration::meter::cpu as time;
 
 /// Two cores to keep apart what is measured from what drives it; `None` on a machine of one core.
 pub fn two_cores() -> Option<(usize, usize)> {

@@ -19,12 +19,18 @@ use ferromesh::{
     certificates::keyring::Keyring,
     publisher::{Publisher, Settings},
 };
-use ferromesh_emit::{Module, Modules, Secrets};
+use ferromesh_emit::{
+    parts::{self, Parts},
+    Module, Modules, Secrets,
+};
 use ferromesh_integration::{rig::paths, stats};
-use ferromesh_ir::{lower::Prepared, Proxy, ProxyKind};
+use ferromesh_ir::{
+    lower::{Memo, Prepared},
+    Proxy, ProxyKind,
+};
 use ferromesh_model::{mesh::Mesh, record::Record};
 use ferromesh_store::{catalog, RedbStore, Store, Transaction};
-use ferromesh_xds::{Applicant, NodeInfo, Reference, Snapshot, SnapshotSource};
+use ferromesh_xds::{Applicant, Content, NodeInfo, Piece, Pool, Reference, SealError, Snapshot, SnapshotSource};
 use rustix::time::{clock_gettime, ClockId};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -156,6 +162,7 @@ fn settings(folder: &Path) -> Result<Settings> {
             mesh: module("mesh")?,
             lean: module("mesh-lean")?,
         },
+        catalogue: None,
         emission: ferromesh_emit::Options::default(),
         authority: Arc::new(Authority::open(&folder.join("certificates"), SystemTime::now())?),
         keyring: Arc::new(Keyring::open_file(&folder.join("secret.key"), true)?),
@@ -179,20 +186,15 @@ fn whole(records: &[Record], settings: &Settings, costs: &mut Costs) -> Result<(
         costs.note("lower", cost);
         let (mut emitting, mut sealing) = (Vec::new(), Vec::new());
         let mut snapshots = Vec::with_capacity(proxies.len());
+        let (mut memo, pool) = (parts::Memo::default(), Pool::default());
         for proxy in &proxies {
             let (output, cost) = measured(|| {
                 let (modules, emission) = (&settings.modules, &settings.emission);
-                Ok(ferromesh_emit::proxy(proxy, modules, &Secrets::default(), emission))
+                let none = Secrets::default();
+                Ok(parts::parts(proxy, modules, &none, emission, &mut memo))
             })?;
             emitting.push(cost);
-            let (snapshot, cost) = measured(|| {
-                let resources = output.resources.into_iter();
-                let references = output.references.into_iter();
-                Ok(Snapshot::seal(
-                    resources.map(|resource| (resource.type_url, resource.name, resource.value)),
-                    references.map(|reference| Reference::new(reference.type_url, reference.name, reference.from)),
-                )?)
-            })?;
+            let (snapshot, cost) = measured(|| Ok(seal(&pool, output)?))?;
             sealing.push(cost);
             snapshots.push(snapshot);
         }
@@ -205,7 +207,8 @@ fn whole(records: &[Record], settings: &Settings, costs: &mut Costs) -> Result<(
 }
 
 fn lower(mesh: &Mesh, settings: &Settings) -> Result<Vec<Proxy>> {
-    let prepared = Prepared::new(mesh);
+    let memo = Memo::default();
+    let prepared = Prepared::with_memo(mesh, &memo);
     let lowered = proxies().into_iter().map(|(kind, name)| {
         let lowered = prepared.proxy(kind, &name, &settings.lowering);
         lowered
@@ -213,6 +216,19 @@ fn lower(mesh: &Mesh, settings: &Settings) -> Result<Vec<Proxy>> {
             .map_err(|violations| anyhow::anyhow!("{violations:?}"))
     });
     lowered.collect()
+}
+
+fn seal(pool: &Pool, output: Parts) -> Result<Snapshot, SealError> {
+    let resources = output.resources.into_iter().map(|part| {
+        let pieces = part.pieces.into_iter().map(|piece| {
+            let (bytes, digest) = piece.into_parts();
+            Piece::hashed(bytes, digest)
+        });
+        (part.type_url, part.name, Content::of(pieces.collect()))
+    });
+    let references = output.references.into_iter();
+    let references = references.map(|link| Reference::new(link.type_url, link.name, link.from));
+    pool.seal(resources, references)
 }
 
 fn sum(costs: &[Cost]) -> Cost {

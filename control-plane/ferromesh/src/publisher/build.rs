@@ -2,10 +2,9 @@
 
 use std::{collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc, time::SystemTime};
 
-use bytes::Bytes;
 use ferromesh_emit::Secrets;
 use ferromesh_ir::{
-    cluster::Discovery,
+    cluster::Cluster,
     lower::{
         inputs::{Input, Inputs},
         Prepared,
@@ -13,14 +12,18 @@ use ferromesh_ir::{
     rollback::Comparison,
     Lint, Proxy,
 };
-use ferromesh_model::registry::Directory;
-use ferromesh_xds::{Pool, Reference, Snapshot};
+use ferromesh_xds::{Pool, Snapshot};
 
-use super::state::{joined, Delta, State};
+use super::{
+    common::{content, references},
+    endpoints::{self, Endpoints},
+    state::{joined, Delta, State},
+};
 use crate::{
     authority::Authority,
     certificates::{keyring::Keyring, Imports},
-    identity::{wire_name, ProxyKey},
+    identity::{name_and_owner, wire_name, ProxyKey},
+    modules::{Catalogue, Loaded},
 };
 
 /// What every snapshot is made with.
@@ -30,8 +33,10 @@ pub struct Settings {
     pub account: String,
     /// Behaviour that the resources don't name.
     pub lowering: ferromesh_ir::Options,
-    /// The filter modules.
+    /// The filter modules of every mesh, where there is no catalogue to choose from.
     pub modules: ferromesh_emit::Modules,
+    /// The module sets that meshes choose from.
+    pub catalogue: Option<Arc<Catalogue>>,
     /// How the filter runs.
     pub emission: ferromesh_emit::Options,
     /// Issues the certificates that resources name by ARN.
@@ -60,8 +65,12 @@ pub(super) struct MadeFrom {
     is_issued: bool,
     /// The secrets that it gets from the SDS server beside it.
     pub local_secrets: BTreeSet<String>,
-    /// What of the proxy looks in the registry.
-    registered: Option<Arc<Proxy>>,
+    /// The clusters that look in the registry.
+    registered: Box<[Arc<Cluster>]>,
+    /// What the lowering says.
+    lints: Vec<Lint>,
+    /// The module set.
+    pub modules: Arc<Loaded>,
 }
 
 /// How much of a proxy must be made anew.
@@ -79,12 +88,8 @@ impl Build {
             return Extent::Whole;
         };
         let has_other_tasks = || {
-            let registered = from.registered.iter();
-            let mut queries = registered.flat_map(|proxy| proxy.queries());
-            queries.any(|query| {
-                let mut services = delta.services.iter();
-                services.any(|(within, name)| (within, name) == (&query.namespace, &query.service))
-            })
+            let mut registered = from.registered.iter();
+            registered.any(|cluster| endpoints::asks(cluster, &delta.services))
         };
         if from.inputs.are_touched_by(&delta.mesh) || (delta.renewal && from.is_issued) {
             Extent::Whole
@@ -108,14 +113,20 @@ pub(super) struct Made {
 /// A new snapshot, or why there is none.
 pub(super) type Outcome = Result<Made, String>;
 
-/// Makes the snapshots of a mesh's proxies.
-pub(super) fn all(settings: &Settings, state: &State, builds: Vec<(Extent, Build)>) -> Vec<(ProxyKey, Outcome)> {
+/// Makes the snapshots of a mesh's proxies after some changes.
+pub(super) fn all(
+    settings: &Settings,
+    state: &State,
+    delta: &Delta,
+    builds: Vec<(Extent, Build)>,
+) -> Vec<(ProxyKey, Outcome)> {
     let mut outcomes = Vec::with_capacity(builds.len());
     let mut whole = Vec::new();
+    let endpoints = Endpoints::new(&state.name, &state.directory);
     for (extent, build) in builds {
         match extent {
             Extent::Nothing => {}
-            Extent::Endpoints => match guarded(|| only_endpoints(&settings.pool, &state.directory, &build)) {
+            Extent::Endpoints => match guarded(|| only_endpoints(&settings.pool, &endpoints, delta, &build)) {
                 Ok(Some(made)) => outcomes.push((build.key, Ok(made))),
                 // The whole says what is wrong.
                 Ok(None) | Err(_) => whole.push(build),
@@ -126,14 +137,17 @@ pub(super) fn all(settings: &Settings, state: &State, builds: Vec<(Extent, Build
     if whole.is_empty() {
         return outcomes;
     }
-    let prepared = state.mesh.as_ref().map(Prepared::new);
+    let prepared = state.mesh.as_ref();
+    let prepared = prepared.map(|mesh| Prepared::with_memo(mesh, &state.common.lowering));
+    let owner = whole.first().and_then(|build| name_and_owner(&build.key.mesh).1);
     let lowering = ferromesh_ir::Options {
         imported: state.imports.arns(),
+        mesh_owner: owner.map(str::to_owned),
         ..settings.lowering.clone()
     };
     outcomes.extend(whole.into_iter().map(|build| {
         let made = match &prepared {
-            Ok(prepared) => guarded(|| one(settings, &lowering, prepared, state, &build)),
+            Ok(prepared) => guarded(|| one(settings, &lowering, prepared, state, &endpoints, &build)),
             Err(reason) => Err((*reason).clone()),
         };
         (build.key, made)
@@ -142,40 +156,36 @@ pub(super) fn all(settings: &Settings, state: &State, builds: Vec<(Extent, Build
 }
 
 /// The present snapshot with the endpoints of now, where nothing but the registry has changed.
-fn only_endpoints(pool: &Pool, directory: &Directory, build: &Build) -> Result<Option<Made>, String> {
+fn only_endpoints(
+    pool: &Pool,
+    endpoints: &Endpoints<'_>,
+    delta: &Delta,
+    build: &Build,
+) -> Result<Option<Made>, String> {
     let (Some(previous), Some(from)) = (&build.previous, &build.made_from) else {
         return Ok(None);
     };
-    let Some(registered) = &from.registered else {
-        return Ok(None);
-    };
-    let tasks = registered.tasks(directory);
-    let endpoints = ferromesh_emit::endpoints(registered, &tasks).into_iter();
-    let endpoints = endpoints.map(|resource| (resource.name, resource.value));
-    let snapshot = previous
-        .replacing(ferromesh_emit::ENDPOINT, endpoints)
+    let registered = from.registered.iter();
+    let other = endpoints.of(registered.filter(|cluster| endpoints::asks(cluster, &delta.services)));
+    let other = other.into_iter();
+    let other = other.map(|answer| (ferromesh_emit::ENDPOINT, answer.name, answer.content));
+    let snapshot = pool
+        .with(previous, other)
         .map_err(|error| format!("not sealed: {error}"))?;
+    let without_tasks = endpoints.lints(from.registered.iter());
     Ok(Some(Made {
-        snapshot: Arc::new(pool.share(snapshot)),
-        lints: registered.lints.iter().cloned().chain(tasks.lints).collect(),
+        snapshot: Arc::new(snapshot),
+        lints: from.lints.iter().cloned().chain(without_tasks).collect(),
         from: Arc::clone(from),
         comparisons: None,
     }))
 }
 
-/// What of a proxy looks in the registry, to be looked up again.
-fn registered(proxy: Proxy) -> Option<Arc<Proxy>> {
-    proxy.looks_in_registry().then(|| {
-        let clusters = proxy.clusters.into_iter();
-        let clusters = clusters.filter(|cluster| matches!(cluster.discovery, Discovery::Registry(_)));
-        Arc::new(Proxy {
-            listeners: Vec::new(),
-            route_tables: Vec::new(),
-            plugins: Vec::new(),
-            clusters: clusters.collect(),
-            ..proxy
-        })
-    })
+/// The clusters of a proxy that look in the registry, to be looked up again.
+fn registered(proxy: &Proxy) -> Box<[Arc<Cluster>]> {
+    let clusters = proxy.clusters.iter();
+    let registered = clusters.filter(|cluster| cluster.query().is_some());
+    registered.cloned().collect()
 }
 
 /// What the control plane serves to a proxy: what was imported, and else what its authority issues.
@@ -204,6 +214,7 @@ fn one(
     lowering: &ferromesh_ir::Options,
     mesh: &Prepared<'_>,
     state: &State,
+    endpoints: &Endpoints<'_>,
     build: &Build,
 ) -> Outcome {
     let ProxyKey { kind, name, .. } = &build.key;
@@ -219,34 +230,39 @@ fn one(
         inputs.note(Input::Certificate, arn);
     }
     let secrets = secrets(settings, &state.imports, &proxy)?;
-    let output = ferromesh_emit::proxy(&proxy, &settings.modules, &secrets, &settings.emission);
-    let tasks = proxy.tasks(&state.directory);
-    let endpoints = ferromesh_emit::endpoints(&proxy, &tasks);
-    let resources = output
-        .resources
-        .into_iter()
-        .chain(endpoints)
-        .map(|resource| (resource.type_url, resource.name, Bytes::clone(&resource.value)));
-    let references = output
-        .references
-        .into_iter()
-        .map(|reference| Reference::new(reference.type_url, reference.name, reference.from));
-    let sealed = Snapshot::seal(resources, references).map_err(|error| format!("not sealed: {error}"))?;
-    let snapshot = match &build.previous {
-        Some(previous) if sealed.is_empty() && !previous.is_empty() => {
-            return Err("the new configuration is empty, and the one before is not".to_owned());
-        }
-        _ => settings.pool.share(sealed),
-    };
+    let modules = state.modules()?;
+    let output = state
+        .common
+        .emit(&proxy, &modules.modules, &secrets, &settings.emission);
+    #[cfg(test)]
+    if let Ok(mesh) = &state.mesh {
+        let with = (settings, &modules.modules, &secrets);
+        super::tests::common::is_as_alone((mesh, lowering), (*kind, name), with, (&proxy, &output));
+    }
+    let without_tasks = endpoints.lints(&proxy.clusters);
+    let endpoints = endpoints.of(&proxy.clusters);
+    let resources = output.resources.into_iter();
+    let resources = resources.map(|part| (part.type_url, part.name, content(part.pieces)));
+    let endpoints = endpoints.into_iter();
+    let endpoints = endpoints.map(|answer| (ferromesh_emit::ENDPOINT, answer.name, answer.content));
+    let snapshot = settings
+        .pool
+        .seal(resources.chain(endpoints), references(output.references))
+        .map_err(|error| format!("not sealed: {error}"))?;
+    if snapshot.is_empty() && build.previous.as_ref().is_some_and(|previous| !previous.is_empty()) {
+        return Err("the new configuration is empty, and the one before is not".to_owned());
+    }
     Ok(Made {
         snapshot: Arc::new(snapshot),
         comparisons: Some(proxy.comparisons.clone()),
-        lints: proxy.lints.iter().cloned().chain(tasks.lints).collect(),
+        lints: proxy.lints.iter().cloned().chain(without_tasks).collect(),
         from: Arc::new(MadeFrom {
             inputs,
             is_issued: !proxy.issued_certificates().is_empty(),
             local_secrets: proxy.local_secrets().into_iter().map(str::to_owned).collect(),
-            registered: registered(proxy),
+            registered: registered(&proxy),
+            lints: proxy.lints,
+            modules: Arc::clone(modules),
         }),
     })
 }

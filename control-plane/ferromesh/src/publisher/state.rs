@@ -1,6 +1,9 @@
 //! One mesh as it is in the store, kept from one reading to the next so that a change costs what it changes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use ferromesh_ir::lower::inputs::{Changes, Input};
 use ferromesh_model::{
@@ -15,11 +18,16 @@ use ferromesh_model::{
 use ferromesh_store::{catalog, key, Revision, Store, StoreError, Stored};
 
 use super::{
-    build::guarded,
+    build::{guarded, Settings},
+    common::Common,
     followed::{Difference, Followed},
     patch,
 };
-use crate::{authority::Authority, certificates::Imports};
+use crate::{
+    authority::Authority,
+    certificates::Imports,
+    modules::{Choice, Loaded, Unusable, BUILT_IN},
+};
 
 /// Namespace and service.
 pub(super) type ServiceName = (String, String);
@@ -31,11 +39,17 @@ pub(super) struct State {
     pub mesh: Result<Mesh, String>,
     pub directory: Directory,
     pub imports: Imports,
-    name: String,
+    /// What its proxies have in common.
+    pub common: Common,
+    /// The mesh's name.
+    pub name: String,
     resources: Followed<Key>,
     policies: Followed<String>,
     rollbacks: Followed<String>,
     imported: Followed<String>,
+    /// The module set that the mesh has chosen.
+    choice: Choice,
+    modules: Result<Arc<Loaded>, String>,
     services: Followed<ServiceName>,
     instances: Followed<ServiceName>,
     /// Generation of the certificates that the authority issues.
@@ -61,6 +75,7 @@ struct Lists {
     children: Vec<Stored>,
     policies: Vec<Stored>,
     rollbacks: Vec<Stored>,
+    choice: Option<Stored>,
     certificates: Vec<Stored>,
     services: Vec<Stored>,
     instances: Vec<Stored>,
@@ -119,6 +134,7 @@ impl State {
                 return Ok((anew, delta));
             }
         }
+        self.choice = choice(&self.name, &lists)?;
         self.follow_certificates(&lists, authority, &mut delta)?;
         if registry == Registry::Left && !meant(&self.mesh).is_empty() {
             // A node means tasks of the registry, which was not read.
@@ -136,11 +152,14 @@ impl State {
             mesh: Err(format!("mesh {name} does not exist")),
             directory: Directory::default(),
             imports: Imports::read(&[])?,
+            common: Common::default(),
             name: name.to_owned(),
             resources: Followed::default(),
             policies: Followed::default(),
             rollbacks: Followed::default(),
             imported: Followed::default(),
+            choice: choice(name, &lists)?,
+            modules: Err("no module set was looked for yet".to_owned()),
             services: Followed::default(),
             instances: Followed::default(),
             generation: authority.generation(),
@@ -171,6 +190,41 @@ impl State {
         state.follow_certificates(&lists, authority, &mut delta)?;
         state.follow_registry(&lists, &mut delta)?;
         Ok(state)
+    }
+
+    /// Goes on to the modules that the mesh has chosen.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn follow_modules(&mut self, settings: &Settings, changes: &mut Changes) -> Result<(), StoreError> {
+        let chosen = match &settings.catalogue {
+            Some(catalogue) => catalogue.of_choice(&self.choice),
+            None if self.modules.is_ok() => return Ok(()),
+            None => Ok(Arc::new(Loaded::new(BUILT_IN, settings.modules.clone()))),
+        };
+        let chosen = match chosen {
+            Ok(chosen) => Ok(chosen),
+            Err(Unusable::Refused(reason)) => Err(reason),
+            Err(Unusable::Store(error)) => return Err(error),
+        };
+        let is_same = match (&self.modules, &chosen) {
+            (Ok(before), Ok(now)) => before.is_same(now),
+            (Err(before), Err(now)) => before == now,
+            _ => false,
+        };
+        if !is_same {
+            changes.note_everything();
+        }
+        self.modules = chosen;
+        Ok(())
+    }
+
+    /// The modules that proxies get.
+    ///
+    /// # Errors
+    /// Why the set that the mesh has chosen cannot be used.
+    pub fn modules(&self) -> Result<&Arc<Loaded>, String> {
+        self.modules.as_ref().map_err(String::clone)
     }
 
     fn follow_certificates(
@@ -257,6 +311,12 @@ impl State {
     }
 }
 
+/// What a mesh has chosen.
+fn choice(mesh: &str, lists: &Lists) -> Result<Choice, StoreError> {
+    let chosen = lists.choice.as_ref().map(catalog::read).transpose()?;
+    Ok(chosen.unwrap_or_else(|| Choice::none(mesh)))
+}
+
 fn issued(authority: &Authority) -> BTreeMap<String, String> {
     let issued = authority.issued().into_iter();
     issued.map(|issued| (issued.arn, issued.chain)).collect()
@@ -280,7 +340,15 @@ fn meant(mesh: &Result<Mesh, String>) -> BTreeSet<(&str, &str)> {
 fn lists(store: &dyn Store, name: &str, registry: Registry) -> Result<Lists, StoreError> {
     let own = key::record(&Key::mesh(name));
     let (children, policies, rollbacks) = (key::in_mesh(name), key::policies(name), key::rollbacks(name));
-    let mut prefixes = vec![own.as_str(), &children, &policies, &rollbacks, key::CERTIFICATES];
+    let choice = key::module_choice(name);
+    let mut prefixes = vec![
+        own.as_str(),
+        &children,
+        &policies,
+        &rollbacks,
+        &choice,
+        key::CERTIFICATES,
+    ];
     if registry == Registry::Read {
         prefixes.extend([key::SERVICES, key::INSTANCES]);
     }
@@ -294,6 +362,7 @@ fn lists(store: &dyn Store, name: &str, registry: Registry) -> Result<Lists, Sto
         children: next(),
         policies: next(),
         rollbacks: next(),
+        choice: next().into_iter().find(|stored| stored.key == choice),
         certificates: next(),
         services: next(),
         instances: next(),

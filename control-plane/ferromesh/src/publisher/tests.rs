@@ -1,5 +1,7 @@
 mod accounts;
+pub(super) mod common;
 mod incremental;
+mod modules;
 
 use ferromesh_model::record::{Metadata, Record};
 use ferromesh_model::registry::{Health, Instance, Service};
@@ -98,6 +100,7 @@ fn settings(folder: &std::path::Path) -> Settings {
         account: ACCOUNT.into(),
         lowering: ferromesh_ir::Options::default(),
         modules: ferromesh_emit::Modules::default(),
+        catalogue: None,
         emission: ferromesh_emit::Options::default(),
     }
 }

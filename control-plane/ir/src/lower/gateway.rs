@@ -1,6 +1,7 @@
 //! Virtual gateways: listeners, virtual hosts by host name, gateway routes in front of service routes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ferromesh_model::mesh::{GatewayRoute, VirtualGateway};
 use ferromesh_model::resource::{
@@ -142,7 +143,7 @@ impl Lowering<'_> {
 
     /// Virtual hosts of one listener. A host name that gateway routes name has a virtual host of its own, and requests for
     /// it do not fall through to gateway routes without one: so it was in App Mesh.
-    fn gateway_hosts(&mut self, listener: &VirtualGatewayListener, routes: &[GatewayRoute]) -> Vec<VirtualHost> {
+    fn gateway_hosts(&mut self, listener: &VirtualGatewayListener, routes: &[GatewayRoute]) -> Vec<Arc<VirtualHost>> {
         let mut by_domain: BTreeMap<Domain, Vec<(Rank, Vec<Route>)>> = BTreeMap::new();
         for route in routes {
             if !applies(route, listener) {
@@ -167,7 +168,7 @@ impl Lowering<'_> {
             .into_iter()
             .map(|(domain, mut ranked)| {
                 ranked.sort_by(|(a, _), (b, _)| a.compare(b));
-                VirtualHost {
+                Arc::new(VirtualHost {
                     name: match &domain {
                         Domain::Any => "*".into(),
                         Domain::Exact(host) => host.clone(),
@@ -175,7 +176,7 @@ impl Lowering<'_> {
                     },
                     domains: vec![domain],
                     routes: ranked.into_iter().flat_map(|(_, routes)| routes).collect(),
-                }
+                })
             })
             .collect()
     }

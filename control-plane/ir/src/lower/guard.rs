@@ -9,10 +9,11 @@ use ferromesh_model::policy::{
 use ferromesh_model::resource::{PortMapping, PortProtocol};
 use ferromesh_policy::mesh::UpstreamConfig;
 
+use super::part::Exact;
 use super::settings::{Named, Settings};
 use super::upstream::Wanted;
 use super::Lowering;
-use crate::cluster::{AddressFamily, ClusterId, Discovery, DnsAnswer, UpstreamProtocol};
+use crate::cluster::{AddressFamily, ClusterId, Discovery, DnsAnswer, RetryBudget, UpstreamProtocol};
 use crate::guard::{Authorization, AuthorizationProtocol, GlobalLimit, Guard, Guards};
 use crate::lint::Code;
 use crate::route::{Mirror, Target};
@@ -144,7 +145,7 @@ impl Lowering<'_> {
                     _ => UpstreamProtocol::Http1,
                 };
                 let cluster = self.plain_cluster(id.clone(), discovery, upstream);
-                self.clusters.insert(id.clone(), cluster);
+                self.clusters.insert(id.clone(), Arc::new(cluster));
                 id
             }
         }
@@ -178,22 +179,36 @@ impl Lowering<'_> {
                     name: service.to_owned(),
                     budget: settings.window(),
                 };
-                let first = self
-                    .exact_budgets
-                    .entry(target.cluster.clone())
-                    .or_insert_with(|| exact.clone());
-                if *first != exact {
-                    let message = format!(
-                        "its exact budget has no effect on a target that it shares with virtual service {}, whose budget holds",
-                        first.name
-                    );
-                    self.lint(Code::SharedBudget, resource, message);
-                }
+                self.want_exact_budget(&target.cluster, &exact, resource);
             }
-            let Some(wanted) = native.or(default) else { continue };
-            let budget = self.retry_budgets.entry(target.cluster.clone()).or_insert(wanted);
-            budget.percent = budget.percent.max(wanted.percent);
-            budget.min_concurrency = budget.min_concurrency.max(wanted.min_concurrency);
+            if let Some(wanted) = native.or(default) {
+                self.want_budget(&target.cluster, wanted);
+            }
+        }
+    }
+
+    pub(super) fn want_budget(&mut self, cluster: &ClusterId, wanted: RetryBudget) {
+        let budget = self.retry_budgets.entry(cluster.clone()).or_insert(wanted);
+        budget.percent = budget.percent.max(wanted.percent);
+        budget.min_concurrency = budget.min_concurrency.max(wanted.min_concurrency);
+    }
+
+    pub(super) fn want_exact_budget(&mut self, cluster: &ClusterId, exact: &UpstreamConfig, resource: &str) {
+        let first = self.exact_budgets.entry(cluster.clone());
+        let first = first.or_insert_with(|| exact.clone());
+        if self.is_part {
+            // Which is the first, whoever takes the part finds out.
+            self.exact_wanted.push(Exact {
+                cluster: cluster.clone(),
+                config: exact.clone(),
+                resource: resource.to_owned(),
+            });
+        } else if first != exact {
+            let message = format!(
+                "its exact budget has no effect on a target that it shares with virtual service {}, whose budget holds",
+                first.name
+            );
+            self.lint(Code::SharedBudget, resource, message);
         }
     }
 }

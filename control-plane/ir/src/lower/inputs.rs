@@ -4,6 +4,7 @@
 //! What was looked for and not found is an input too: it may come into being.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use ferromesh_model::policy::PolicyTarget;
 
@@ -47,21 +48,31 @@ impl Names {
 
 /// What one lowering has looked at. The mesh's own spec and the policies for all of it are looked at by every one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Inputs(Names);
+pub struct Inputs {
+    own: Names,
+    /// What parts have looked at that other lowerings have, too.
+    parts: Vec<Arc<Inputs>>,
+}
 
 impl Inputs {
     /// Notes that something was looked at, or looked for.
     pub fn note(&mut self, input: Input, name: &str) {
-        self.0.note(input, name);
+        self.own.note(input, name);
+    }
+
+    /// Notes what was looked at for a part.
+    pub(super) fn include(&mut self, part: &Arc<Self>) {
+        self.parts.push(Arc::clone(part));
     }
 
     /// Whether any of the changes is of something that was looked at.
     pub fn are_touched_by(&self, changes: &Changes) -> bool {
         changes.everything
-            || self.0 .0.iter().zip(&changes.names.0).any(|(read, changed)| {
+            || self.own.0.iter().zip(&changes.names.0).any(|(read, changed)| {
                 // Few things change at a time.
                 changed.iter().any(|name| read.contains(name))
             })
+            || self.parts.iter().any(|part| part.are_touched_by(changes))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Servers that give away the key sets of tokens: a cluster for each provider that names one.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use ferromesh_model::policy::{Jwks, Jwt, RemoteJwks};
 
@@ -18,7 +19,7 @@ impl Lowering<'_> {
                     provider: provider.name.clone(),
                 };
                 let cluster = self.key_server(id.clone(), remote);
-                self.clusters.insert(id, cluster);
+                self.clusters.insert(id, Arc::new(cluster));
             }
         }
     }

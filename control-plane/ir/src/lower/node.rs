@@ -3,6 +3,7 @@
 mod egress;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use ferromesh_model::policy::Forwarded;
 use ferromesh_model::resource::{
@@ -67,16 +68,18 @@ impl Lowering<'_> {
         }
     }
 
-    fn take_clusters(&mut self) -> Vec<Cluster> {
+    pub(super) fn take_clusters(&mut self) -> Vec<Arc<Cluster>> {
         let mut clusters = std::mem::take(&mut self.clusters);
         for (id, budget) in std::mem::take(&mut self.retry_budgets) {
-            if let Some(cluster) = clusters.get_mut(&id) {
-                cluster.retry_budget = Some(budget);
+            let other = clusters.get_mut(&id).filter(|known| known.retry_budget != Some(budget));
+            if let Some(cluster) = other {
+                Arc::make_mut(cluster).retry_budget = Some(budget);
             }
         }
         for (id, budget) in std::mem::take(&mut self.exact_budgets) {
-            if let Some(cluster) = clusters.get_mut(&id) {
-                cluster.exact_budget = Some(budget);
+            let other = clusters.get_mut(&id);
+            if let Some(cluster) = other.filter(|known| known.exact_budget.as_ref() != Some(&budget)) {
+                Arc::make_mut(cluster).exact_budget = Some(budget);
             }
         }
         clusters.into_values().collect()
@@ -178,11 +181,11 @@ impl Lowering<'_> {
         tables.push(RouteTable {
             id,
             ignore_host_port: false,
-            hosts: vec![VirtualHost {
+            hosts: vec![Arc::new(VirtualHost {
                 name: "*".into(),
                 domains: vec![Domain::Any],
                 routes: vec![route],
-            }],
+            })],
         });
         let http = self.http(id, mapping.protocol, Reporter::Destination, log);
         Network::Http(believing(http, &settings.forwarded))

@@ -53,7 +53,11 @@ impl Lowering<'_> {
             ProxyKind::VirtualGateway => "virtualGateway",
             ProxyKind::VirtualNode => "virtualNode",
         };
-        let (mesh, name) = (component(self.mesh.name()), component(self.name));
+        let mesh = match &self.options.mesh_owner {
+            Some(owner) => component(&format!("{}@{owner}", self.mesh.name())),
+            None => component(self.mesh.name()),
+        };
+        let name = component(self.name);
         Some(format!("{cluster}/v1/reports/canary/mesh/{mesh}/{kind}/{name}"))
     }
 }

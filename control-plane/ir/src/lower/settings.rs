@@ -222,7 +222,12 @@ impl<'a> Lowering<'a> {
             .filter(|_| self.kind == ProxyKind::VirtualGateway);
         let from_wide_to_narrow: [&'a [&'a Policy]; 5] = [
             mesh.mesh_policies(),
-            mesh.policies_of(self.kind, self.name),
+            // Parts are of those who have none.
+            if self.is_part {
+                &[]
+            } else {
+                mesh.policies_of(self.kind, self.name)
+            },
             gateway_route.map_or(&[], |name| mesh.policies_of_gateway_route(self.name, name)),
             service.map_or(&[], |service| mesh.policies_of_service(service)),
             route.map_or(&[], |(router, name)| mesh.policies_of_route(router, name)),

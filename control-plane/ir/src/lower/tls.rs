@@ -194,9 +194,12 @@ impl Lowering<'_> {
             ProxyKind::VirtualGateway => Some(self.name.to_owned()),
         };
         let names = host.map(|host| host.to_ascii_lowercase()).into_iter();
+        // Meshes of other accounts may have the same names: their proxies have keys of their own.
+        let owner = self.options.mesh_owner.as_ref();
+        let owner = owner.map(|owner| format!("@{owner}")).unwrap_or_default();
         Identity::Served {
             arn: format!(
-                "{OWN_IDENTITY}/mesh/{}/{}/{}",
+                "{OWN_IDENTITY}/mesh/{}{owner}/{}/{}",
                 self.mesh.name(),
                 word(self.kind),
                 self.name
@@ -205,7 +208,8 @@ impl Lowering<'_> {
         }
     }
 
-    /// `spiffe://<trust domain>/mesh/<mesh>/virtualNode/<name>`; `None` where a name has characters that SPIFFE does not allow.
+    /// `spiffe://<trust domain>/mesh/<mesh>/virtualNode/<name>`, with `/account/<owner>` before it in meshes of other accounts
+    /// than the server's own; `None` where a name has characters that SPIFFE does not allow.
     fn spiffe(&self, kind: ProxyKind, name: &str) -> Option<String> {
         let is_segment = |text: &str| {
             !matches!(text, "" | "." | "..")
@@ -214,7 +218,10 @@ impl Lowering<'_> {
                     .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
         };
         let (domain, mesh) = (&self.options.trust_domain, self.mesh.name());
-        (is_segment(mesh) && is_segment(name)).then(|| format!("spiffe://{domain}/mesh/{mesh}/{}/{name}", word(kind)))
+        let owner = self.options.mesh_owner.as_ref();
+        let account = owner.map(|owner| format!("/account/{owner}")).unwrap_or_default();
+        (is_segment(mesh) && is_segment(name))
+            .then(|| format!("spiffe://{domain}{account}/mesh/{mesh}/{}/{name}", word(kind)))
     }
 
     /// What a certificate must be good for: every host in the mesh whose listener shows it, and the names of gateways that

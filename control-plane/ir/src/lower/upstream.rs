@@ -1,6 +1,7 @@
 //! Targets: which listener of a virtual node a caller means, and the cluster for it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ferromesh_model::resource::{
@@ -81,7 +82,7 @@ impl Lowering<'_> {
             port: port(wanted.port.unwrap_or(wanted.dialled.port)),
         };
         let cluster = self.plain_cluster(id.clone(), Discovery::Nowhere, UpstreamProtocol::Http1);
-        self.clusters.entry(id.clone()).or_insert(cluster);
+        self.clusters.entry(id.clone()).or_insert(Arc::new(cluster));
         id
     }
 
@@ -118,11 +119,21 @@ impl Lowering<'_> {
             max_ejection_percent: count(spec.max_ejection_percent),
         });
         cluster.tls = tls;
-        match self.clusters.get_mut(&id) {
+        self.put_cluster(Arc::new(cluster));
+        id
+    }
+
+    /// Adds a cluster that another backend may have, too.
+    pub(super) fn put_cluster(&mut self, cluster: Arc<Cluster>) {
+        let id = &cluster.id;
+        match (self.clusters.get_mut(id), id) {
             // A cluster that another backend already had to close (TLS) stays closed.
-            Some(known) if known.discovery == Discovery::Nowhere => {}
-            Some(known) if known.tls != cluster.tls && cluster.discovery != Discovery::Nowhere => {
+            (Some(known), ClusterId::Node { .. }) if known.discovery == Discovery::Nowhere => {}
+            (Some(known), ClusterId::Node { node, port, .. })
+                if known.tls != cluster.tls && cluster.discovery != Discovery::Nowhere =>
+            {
                 // One cluster cannot do both, and which of them is meant nobody can know.
+                let known = Arc::make_mut(known);
                 known.discovery = Discovery::Nowhere;
                 known.tls = None;
                 known.health_check = None;
@@ -130,8 +141,8 @@ impl Lowering<'_> {
                     Code::TlsPolicies,
                     format!("virtualNode/{node}"),
                     format!(
-                        "backends of {} have different TLS policies for port {}: calls to it are answered with 503",
-                        self.name, mapping.port
+                        "backends of {} have different TLS policies for port {port}: calls to it are answered with 503",
+                        self.name
                     ),
                 );
             }
@@ -139,7 +150,6 @@ impl Lowering<'_> {
                 self.clusters.insert(id.clone(), cluster);
             }
         }
-        id
     }
 
     fn discovery(&mut self, node: &str, spec: &VirtualNodeSpec, listener: &Listener) -> Discovery {
@@ -222,7 +232,7 @@ impl Lowering<'_> {
             health_check: None,
             outlier_detection: None,
         };
-        self.clusters.insert(id.clone(), cluster);
+        self.clusters.insert(id.clone(), Arc::new(cluster));
         id
     }
 }

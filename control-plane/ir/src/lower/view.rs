@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use ferromesh_model::mesh::{Mesh, VirtualGateway, VirtualRouter};
 use ferromesh_model::policy::{Policy, PolicyTarget};
@@ -12,7 +13,7 @@ use ferromesh_model::rollback::Rollbacks;
 use ferromesh_model::Violation;
 
 use super::inputs::{Input, Inputs};
-use super::Lowering;
+use super::{Lowering, Memo};
 use crate::{Options, Proxy, ProxyKind};
 
 /// A mesh made ready for the lowering of many of its proxies: what would be searched for again for each route is put where
@@ -21,6 +22,7 @@ pub struct Prepared<'m> {
     mesh: &'m Mesh,
     policies: Policies<'m>,
     showing: HashMap<&'m str, Showing<'m>>,
+    memo: Option<&'m Memo>,
 }
 
 /// Policies by target, those of one target in the order of their names.
@@ -80,6 +82,16 @@ impl<'m> Prepared<'m> {
             mesh,
             policies,
             showing,
+            memo: None,
+        }
+    }
+
+    /// As [`Prepared::new`], for many proxies: what these have in common is lowered once, and taken from `memo` if it is
+    /// there. It must be this mesh's.
+    pub fn with_memo(mesh: &'m Mesh, memo: &'m Memo) -> Self {
+        Self {
+            memo: Some(memo),
+            ..Self::new(mesh)
         }
     }
 
@@ -88,6 +100,9 @@ impl<'m> Prepared<'m> {
     /// # Errors
     /// The mesh has no such virtual node or virtual gateway.
     pub fn proxy(&self, kind: ProxyKind, name: &str, options: &Options) -> Result<Lowered, Vec<Violation>> {
+        if let Some(memo) = self.memo {
+            memo.prepare(options);
+        }
         let mut lowering = Lowering::new(View::new(self), kind, name, options);
         let proxy = match kind {
             ProxyKind::VirtualGateway => match lowering.mesh.virtual_gateway(name) {
@@ -101,7 +116,7 @@ impl<'m> Prepared<'m> {
         };
         Ok(Lowered {
             proxy,
-            inputs: lowering.mesh.read.into_inner(),
+            inputs: lowering.mesh.into_inputs(),
         })
     }
 }
@@ -154,6 +169,26 @@ impl<'a> View<'a> {
             prepared,
             read: RefCell::default(),
         }
+    }
+
+    /// The same mesh, of which nothing was looked at.
+    pub fn afresh(&self) -> Self {
+        Self::new(self.prepared)
+    }
+
+    /// Where parts are kept that many proxies have in common; `None`: nowhere.
+    pub fn memo(&self) -> Option<&'a Memo> {
+        self.prepared.memo
+    }
+
+    /// Notes what was looked at for a part.
+    pub fn include(&self, part: &Arc<Inputs>) {
+        self.read.borrow_mut().include(part);
+    }
+
+    /// What was looked at.
+    pub fn into_inputs(self) -> Inputs {
+        self.read.into_inner()
     }
 
     fn note(&self, input: Input, name: &str) {

@@ -1,5 +1,7 @@
 //! A request's way through one proxy.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -262,7 +264,7 @@ impl Sight<'_> {
             target: target(id),
             cluster: (self.cluster_name)(self.proxy, id),
             percent: (f64::from(weight) * 100_000.0 / sum as f64).round() / 1000.0,
-            discovery: cluster.map_or_else(|| "not configured".into(), discovery),
+            discovery: cluster.map_or_else(|| "not configured".into(), |cluster| discovery(cluster)),
             encrypted: cluster.is_some_and(|cluster| cluster.tls.is_some()),
             id: Some(id.clone()),
         }
@@ -275,14 +277,14 @@ fn millis(duration: std::time::Duration) -> u64 {
 
 /// The virtual hosts, and why those that did not take the request did not.
 fn hosts(table: &RouteTable, chosen: Option<&VirtualHost>, host: &str) -> Vec<Candidate> {
-    let candidate = |found: &VirtualHost| {
+    let candidate = |found: &Arc<VirtualHost>| {
         let names: Vec<String> = found.domains.iter().map(domain).collect();
         let alone = RouteTable {
-            hosts: vec![VirtualHost {
+            hosts: vec![Arc::new(VirtualHost {
                 routes: Vec::new(),
-                ..found.clone()
-            }],
-            ..table.clone()
+                ..VirtualHost::clone(found)
+            })],
+            ..*table
         };
         let fits = virtual_host(&alone, host).is_some();
         let failed = (!fits).then(|| Failed::new(format!("host is {}", names.join(" or ")), Some(host)));

@@ -1,6 +1,7 @@
 //! Egress of virtual nodes: backends by port and name, and what the mesh lets out besides.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use ferromesh_model::resource::{
     Backend, ClientPolicy, ClientPolicyTls, EgressFilterType, PortMapping, PortProtocol, VirtualNodeSpec,
@@ -10,7 +11,7 @@ use crate::cluster::{ClusterId, Discovery, UpstreamProtocol};
 use crate::guard::Guards;
 use crate::lint::Code;
 use crate::listener::{AccessLog, Chain, Direction, Listener, Network, Tcp, EGRESS_PORT};
-use crate::lower::{gateway, port, Lowering};
+use crate::lower::{gateway, part, port, Lowering};
 use crate::matcher::{Match, PathMatch};
 use crate::options::AwsEgress;
 use crate::route::{Action, Domain, Forward, Label, Route, RouteTable, TableId, Target, VirtualHost};
@@ -46,7 +47,9 @@ impl Lowering<'_> {
                     access_log: log.cloned(),
                     ..tcp
                 }),
-                EgressPort::Http { protocol, mut hosts } => {
+                EgressPort::Http {
+                    protocol, mut hosts, ..
+                } => {
                     let id = TableId {
                         direction: Direction::Egress,
                         port: number,
@@ -110,7 +113,7 @@ impl Lowering<'_> {
 
     fn original_destination(&mut self, id: ClusterId, log: Option<&AccessLog>) -> Network {
         let cluster = self.plain_cluster(id.clone(), Discovery::OriginalDestination, UpstreamProtocol::Downstream);
-        self.clusters.insert(id.clone(), cluster);
+        self.clusters.insert(id.clone(), Arc::new(cluster));
         Network::Tcp(Tcp {
             direction: Direction::Egress,
             port: None,
@@ -122,7 +125,7 @@ impl Lowering<'_> {
 
     fn backend(&mut self, service: &str, ports: &mut BTreeMap<u16, EgressPort>) {
         let resource = format!("virtualNode/{}", self.name);
-        let mappings = self.service_ports(service);
+        let mappings = self.backend_ports(service);
         if mappings.is_empty() {
             self.lint(
                 Code::BackendUnreachable,
@@ -190,8 +193,9 @@ impl Lowering<'_> {
         let egress_port = ports.entry(number).or_insert(EgressPort::Http {
             protocol: mapping.protocol,
             hosts: Vec::new(),
+            taken: BTreeSet::new(),
         });
-        let EgressPort::Http { hosts, .. } = egress_port else {
+        let EgressPort::Http { hosts, taken, .. } = egress_port else {
             self.lint(
                 Code::BackendPortTaken,
                 resource,
@@ -199,12 +203,9 @@ impl Lowering<'_> {
             );
             return;
         };
-        let name = service.to_ascii_lowercase();
-        let taken: BTreeSet<&Domain> = hosts.iter().flat_map(|host| &host.domains).collect();
-        let domains: Vec<Domain> = [name.clone(), format!("{name}:{number}")]
-            .map(Domain::Exact)
+        let domains: Vec<Domain> = part::domains(service, number)
             .into_iter()
-            .filter(|domain| !taken.contains(domain))
+            .filter(|domain| taken.insert(domain.clone()))
             .collect();
         if domains.is_empty() {
             self.lint(
@@ -214,20 +215,15 @@ impl Lowering<'_> {
             );
             return;
         }
-        let routes = self.service_routes(service, mapping);
-        hosts.push(VirtualHost {
-            name: service.to_owned(),
-            domains,
-            routes,
-        });
+        hosts.push(self.backend_host(service, mapping, domains));
     }
 
     /// Hosts that are no backend, on a backend's port, where the mesh lets everything out.
-    fn pass_through(&mut self) -> VirtualHost {
+    fn pass_through(&mut self) -> Arc<VirtualHost> {
         let id = ClusterId::AllowAll;
         let cluster = self.plain_cluster(id.clone(), Discovery::OriginalDestination, UpstreamProtocol::Downstream);
-        self.clusters.insert(id.clone(), cluster);
-        VirtualHost {
+        self.clusters.insert(id.clone(), Arc::new(cluster));
+        Arc::new(VirtualHost {
             name: "*".into(),
             domains: vec![Domain::Any],
             routes: vec![Route {
@@ -246,7 +242,7 @@ impl Lowering<'_> {
                 policy: None,
                 guards: Guards::default(),
             }],
-        }
+        })
     }
 }
 
@@ -254,7 +250,9 @@ impl Lowering<'_> {
 enum EgressPort {
     Http {
         protocol: PortProtocol,
-        hosts: Vec<VirtualHost>,
+        hosts: Vec<Arc<VirtualHost>>,
+        /// Their domains.
+        taken: BTreeSet<Domain>,
     },
     Tcp(Tcp),
 }
