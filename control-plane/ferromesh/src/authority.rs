@@ -12,6 +12,8 @@
 //!
 //! Private keys go from here to the proxies that need them and nowhere else: nothing here prints them.
 
+pub mod identity;
+pub mod identity_serial;
 mod leaf;
 pub mod private_file;
 mod root;

@@ -1,0 +1,6 @@
+//! Who a proxy is: certificates over real TLS, join tokens, revocation, and what happens to whoever shows something else.
+
+mod envoys;
+mod joining;
+mod streams;
+mod world;
