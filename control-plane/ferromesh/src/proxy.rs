@@ -7,10 +7,14 @@ pub mod admin;
 pub mod agent;
 pub mod bootstrap;
 pub mod connections;
+pub mod credential;
 pub mod drain;
 pub mod environment;
 pub mod envoy;
+pub mod log_files;
 pub mod readiness;
+pub mod relay;
+mod report;
 pub mod settings;
 pub mod stats_tags;
 pub mod status;
@@ -21,6 +25,7 @@ use std::{net::IpAddr, path::PathBuf};
 
 use anyhow::Context;
 use settings::{Overrides, Settings, XdsTransport};
+use tokio_util::sync::CancellationToken;
 
 use crate::exit::Exit;
 
@@ -42,7 +47,11 @@ pub struct Arguments {
     /// Address of the agent API [default: APPNET_AGENT_HTTP_BIND_ADDRESS, then 127.0.0.1]
     #[arg(long, value_name = "IP")]
     agent_address: Option<IpAddr>,
-    /// Folder for the bootstrap and other files of this run [default: a private temporary one, removed at the end]
+    /// Folder for the last good configuration and other files [default: the first of systemd's STATE_DIRECTORY, then a
+    /// private temporary one, removed at the end]
+    ///
+    /// An agent that is started again serves the last good configuration from here when no control plane is there. One
+    /// folder for each proxy.
     #[arg(long, value_name = "DIR", env = "FERROMESH_STATE_DIR")]
     state_dir: Option<PathBuf>,
     /// Take the configuration from another machine without encryption. Whoever is on the way controls this proxy
@@ -89,14 +98,18 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Ok(parts) => parts,
         Err(problems) => return Ok(Exit::usage(problems)),
     };
-    let mut bootstrap = bootstrap::build(&settings);
-    if let Err(problem) = bootstrap::merge::merge(&mut bootstrap, parts) {
-        return Ok(Exit::usage([problem]));
-    }
-    let bootstrap = serde_json::to_string_pretty(&bootstrap)?;
+    let state_dir = arguments.state_dir.or_else(given_by_systemd);
     if arguments.print_bootstrap {
-        println!("{bootstrap}");
-        return Ok(Exit::Success);
+        // What is made at the start is shown as a pattern.
+        let state = state_dir.unwrap_or_else(|| std::env::temp_dir().join("ferromesh-proxy-XXXXXX"));
+        let files = relay::Files::below(&state, &settings.relay);
+        return match bootstrap_text(&settings, "00000000-0000-0000-0000-000000000000", &files, parts) {
+            Ok(bootstrap) => {
+                println!("{bootstrap}");
+                Ok(Exit::Success)
+            }
+            Err(problem) => Ok(Exit::usage([problem])),
+        };
     }
     let binary = match envoy::find(
         arguments.envoy.as_deref(),
@@ -106,15 +119,60 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Ok(binary) => binary,
         Err(problem) => return Ok(Exit::usage([problem])),
     };
-    let folder = StateFolder::open(arguments.state_dir)?;
+    let folder = StateFolder::open(state_dir)?;
+    let relay_files = relay::Files::below(folder.path(), &settings.relay);
+    let instance = uuid::Uuid::new_v4().to_string();
+    let bootstrap = match bootstrap_text(&settings, &instance, &relay_files, parts) {
+        Ok(bootstrap) => bootstrap,
+        Err(problem) => return Ok(Exit::usage([problem])),
+    };
     let files = envoy::Files {
         bootstrap: folder.path().join("bootstrap.json"),
         admin_address: folder.path().join("admin-address"),
     };
     std::fs::write(&files.bootstrap, bootstrap)
         .with_context(|| format!("cannot write {}", files.bootstrap.display()))?;
-    let code = supervisor::run(&settings, &binary, &files).await?;
-    Ok(Exit::Code(code))
+    let stop = CancellationToken::new();
+    let running = if settings.is_relayed() {
+        if matches!(folder, StateFolder::Temporary(_)) {
+            tracing::info!(
+                "the last good configuration is kept for as long as this process lives: --state-dir keeps it for the next"
+            );
+        }
+        let started = relay::start(&settings, &relay_files, folder.path(), stop.clone()).await;
+        let (address, socket) = (files.admin_address.clone(), relay_files.socket.clone());
+        let reporter = report::Reporter::new(&settings, address, socket, instance.clone());
+        tokio::spawn(reporter.run(stop.clone()));
+        Some(started?)
+    } else {
+        None
+    };
+    let relay = running.as_ref().map(|running| running.relay.clone());
+    let code = supervisor::run(&settings, &binary, &files, relay).await;
+    stop.cancel();
+    if let Some(running) = running {
+        running.ended().await;
+    }
+    Ok(Exit::Code(code?))
+}
+
+/// The bootstrap as text. `instance` tells this run of the agent from others.
+fn bootstrap_text(
+    settings: &Settings,
+    instance: &str,
+    files: &relay::Files,
+    parts: Vec<bootstrap::merge::Part>,
+) -> Result<String, String> {
+    let mut bootstrap = bootstrap::build(settings, instance, &files.socket);
+    bootstrap::merge::merge(&mut bootstrap, parts)?;
+    serde_json::to_string_pretty(&bootstrap).map_err(|error| error.to_string())
+}
+
+/// The first of the folders that systemd has made for this service (`StateDirectory=`).
+fn given_by_systemd() -> Option<PathBuf> {
+    let folders = std::env::var_os("STATE_DIRECTORY")?;
+    let first = std::env::split_paths(&folders).next();
+    first.filter(|folder| folder.is_absolute())
 }
 
 /// Where the files of one run are.

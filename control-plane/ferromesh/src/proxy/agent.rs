@@ -20,6 +20,7 @@ use hyper::body::Incoming;
 use super::{
     admin::{Admin, AdminError, Answer},
     connections::Connections,
+    relay::Relay,
     status::Health,
 };
 use crate::{identity::Identity, server::Body};
@@ -35,6 +36,7 @@ struct Shared {
     health: Arc<Health>,
     log_level: LogLevel,
     extension: Option<Identity>,
+    relay: Option<Relay>,
     rate: Mutex<Rate>,
 }
 
@@ -70,8 +72,15 @@ impl Rate {
 }
 
 impl Api {
-    /// An API over one Envoy. `extension`: whose connections are told as App Mesh's metrics, if asked for.
-    pub fn new(admin: Admin, health: Arc<Health>, log_level: LogLevel, extension: Option<Identity>) -> Self {
+    /// An API over one Envoy. `extension`: whose connections are told as App Mesh's metrics, if asked for; `relay`: what its
+    /// configuration comes through, if it does.
+    pub fn new(
+        admin: Admin,
+        health: Arc<Health>,
+        log_level: LogLevel,
+        extension: Option<Identity>,
+        relay: Option<Relay>,
+    ) -> Self {
         let rate = Mutex::new(Rate {
             tokens: BURST,
             at: Instant::now(),
@@ -82,6 +91,7 @@ impl Api {
                 health,
                 log_level,
                 extension,
+                relay,
                 rate,
             }),
         }
@@ -104,7 +114,12 @@ impl Api {
         }
         match (method, path.as_str()) {
             (Method::GET, "/status") => self.status().await,
-            (Method::POST, "/drain_listeners") => passed_on(self.shared.admin.post("/drain_listeners?graceful").await),
+            (Method::POST, "/drain_listeners") => {
+                if let Some(relay) = &self.shared.relay {
+                    relay.hold();
+                }
+                passed_on(self.shared.admin.post("/drain_listeners?graceful").await)
+            }
             (Method::GET, "/stats/prometheus") => self.stats(&query).await,
             (Method::POST, "/enableLogging") => self.logging(&query).await,
             _ => text(StatusCode::METHOD_NOT_ALLOWED, "wrong method"),
@@ -136,7 +151,12 @@ impl Api {
             }
         }
         let path = format!("/stats/prometheus?{}", arguments.join("&"));
+        let is_filtered = arguments.iter().any(|argument| argument.starts_with("filter="));
         let mut answer = self.shared.admin.get(&path).await;
+        if let (Some(relay), Ok(answer), false) = (&self.shared.relay, &mut answer, is_filtered) {
+            let more = relay.prometheus();
+            answer.body = [&answer.body[..], more.as_bytes()].concat().into();
+        }
         if let (Some(identity), Ok(answer)) = (&self.shared.extension, &mut answer) {
             match Connections::count(&self.shared.admin).await {
                 Ok(connections) => {

@@ -9,28 +9,24 @@ mod node;
 mod sinks;
 mod tracing;
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use cluster::Protocol;
 use serde_json::{json, Value};
 
-use super::{
-    settings::{Settings, XdsEndpoint},
-    stats_tags,
-};
+use super::{settings::Settings, stats_tags};
 use crate::address::Address;
 
 pub(crate) use node::HAS_SECRET_SERVER;
 
-/// The static cluster that leads to the control plane.
+/// The static cluster that leads to the control plane: through the agent, whose socket it is.
 pub const XDS_CLUSTER: &str = "ferromesh_xds";
 
 /// The static cluster of a secret discovery service on this machine, by the name that App Mesh gave it: listeners and
 /// clusters that the control plane sends refer to it.
 pub const SDS_CLUSTER: &str = "static_cluster_sds_unix_socket";
 
-/// Reconnecting: the first try comes soon, so that a restarted control plane is found at once; the jittered
-/// growth keeps a thousand proxies from arriving together.
+/// Coming again when a stream has ended: soon, since the agent is always there.
 const RECONNECT_BASE: Duration = Duration::from_millis(250);
 const RECONNECT_MAX: Duration = Duration::from_secs(10);
 
@@ -43,8 +39,8 @@ const DURATION_BUCKETS_MILLIS: [u32; 18] = [
     1, 2, 3, 5, 7, 10, 15, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000,
 ];
 
-/// Builds the bootstrap.
-pub fn build(settings: &Settings) -> Value {
+/// Builds the bootstrap. `instance` tells this run of the agent from others; `xds` is the agent's socket.
+pub fn build(settings: &Settings, instance: &str, xds: &Path) -> Value {
     let options = &settings.bootstrap;
     let from_ads = json!({
         "ads": {},
@@ -52,7 +48,7 @@ pub fn build(settings: &Settings) -> Value {
         "initial_fetch_timeout": duration(options.initial_fetch_timeout),
     });
     let runtime = runtime(settings);
-    let mut clusters = vec![xds_cluster(&settings.xds)];
+    let mut clusters = vec![cluster::unix(XDS_CLUSTER, xds, Protocol::Http2Watched)];
     if let Some(path) = &options.sds_socket {
         clusters.push(cluster::unix(SDS_CLUSTER, path, Protocol::Http2));
     }
@@ -61,7 +57,7 @@ pub fn build(settings: &Settings) -> Value {
     let (tracer, collector) = tracer.map_or((None, None), |(tracer, collector)| (Some(tracer), collector));
     clusters.extend(collector);
     let mut bootstrap = json!({
-        "node": node::node(settings, &runtime),
+        "node": node::node(settings, instance, &runtime),
         "admin": admin(settings),
         "dynamic_resources": {
             "ads_config": {
@@ -143,13 +139,6 @@ fn address(listen: &Address) -> Value {
     }
 }
 
-fn xds_cluster(endpoint: &XdsEndpoint) -> Value {
-    match endpoint {
-        XdsEndpoint::Unix(path) => cluster::unix(XDS_CLUSTER, path, Protocol::Http2Watched),
-        XdsEndpoint::Tcp { host, port } => cluster::tcp(XDS_CLUSTER, host, *port, Protocol::Http2Watched),
-    }
-}
-
 fn runtime(settings: &Settings) -> Value {
     let mut runtime = json!({ "re2.max_program_size.error_level": RE2_PROGRAM_SIZE });
     if let Some(requests) = settings.bootstrap.requests_per_io_cycle {
@@ -195,6 +184,10 @@ mod tests {
         Settings::read(&look_up, Overrides::default()).unwrap().0
     }
 
+    fn build(settings: &Settings) -> Value {
+        super::build(settings, "run", Path::new("/run/agent.sock"))
+    }
+
     #[test]
     fn durations_are_protobuf_json() {
         assert_eq!(duration(Duration::ZERO), "0s");
@@ -225,12 +218,22 @@ mod tests {
 
     #[test]
     fn a_name_is_resolved_and_an_address_is_not() {
-        let kind = |endpoint: &str| {
-            let bootstrap = build(&settings(&[("APPMESH_XDS_ENDPOINT", endpoint)]));
-            bootstrap["static_resources"]["clusters"][0]["type"].clone()
+        let kind = |address: &str| {
+            let datadog = ("ENABLE_ENVOY_DATADOG_TRACING", "1");
+            let bootstrap = build(&settings(&[datadog, ("DATADOG_TRACER_ADDRESS", address)]));
+            bootstrap["static_resources"]["clusters"][1]["type"].clone()
         };
-        assert_eq!(kind("localhost:1"), "STRICT_DNS");
-        assert_eq!(kind("[::1]:1"), "STATIC");
-        assert_eq!(kind("unix:///x"), "STATIC");
+        assert_eq!(kind("localhost"), "STRICT_DNS");
+        assert_eq!(kind("127.0.0.1"), "STATIC");
+    }
+
+    #[test]
+    fn configuration_comes_through_the_agent_wherever_the_control_plane_is() {
+        let bootstrap = build(&settings(&[("APPMESH_XDS_ENDPOINT", "unix:///x,localhost:1")]));
+        let cluster = &bootstrap["static_resources"]["clusters"][0];
+        assert_eq!(cluster["name"], XDS_CLUSTER);
+        let endpoint = &cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"];
+        assert_eq!(endpoint["address"]["pipe"]["path"], "/run/agent.sock");
+        assert_eq!(bootstrap["node"]["metadata"]["ferromesh"]["instance"], "run");
     }
 }

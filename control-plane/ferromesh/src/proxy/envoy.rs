@@ -70,6 +70,10 @@ pub fn arguments(settings: &Settings, files: &Files) -> Vec<OsString> {
         // A filter logs what clients send: a line break in it must not make a line.
         "--log-format-escaped".into(),
     ];
+    if let Some(log) = &envoy.log_files {
+        arguments.push("--log-path".into());
+        arguments.push(log.path().into());
+    }
     if let Some(workers) = envoy.concurrency {
         arguments.push("--concurrency".into());
         arguments.push(workers.to_string().into());

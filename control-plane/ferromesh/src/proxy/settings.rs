@@ -7,6 +7,7 @@
 mod endpoint;
 mod platform;
 pub mod refused;
+mod relay;
 mod stats;
 pub mod tracing;
 
@@ -14,10 +15,11 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 pub use endpoint::{XdsEndpoint, XdsTransport};
 pub use platform::Platform;
+pub use relay::RelayOptions;
 pub use stats::Stats;
 pub use tracing::Tracing;
 
-use super::environment::Environment;
+use super::{credential::Credential, environment::Environment, log_files::LogFiles};
 use crate::{address::Address, identity::Identity};
 
 /// Everything that decides the bootstrap, Envoy's command line and the agent.
@@ -25,8 +27,12 @@ use crate::{address::Address, identity::Identity};
 pub struct Settings {
     /// Which proxy this is.
     pub node: Node,
-    /// Where the control plane is.
-    pub xds: XdsEndpoint,
+    /// Where the control plane is; several addresses are of several control planes over one store. Never empty.
+    pub xds: Vec<XdsEndpoint>,
+    /// How connections to it are encrypted, if they are.
+    pub credential: Option<Credential>,
+    /// How the agent stands between Envoy and the control plane.
+    pub relay: RelayOptions,
     /// Envoy's admin interface.
     pub admin: Admin,
     /// The agent beside Envoy.
@@ -97,6 +103,8 @@ pub struct EnvoyOptions {
     pub skip_deprecated_logs: bool,
     /// A bootstrap of the user's, used as it is.
     pub config_file: Option<PathBuf>,
+    /// Where it logs to; `None`: standard error.
+    pub log_files: Option<LogFiles>,
 }
 
 /// What else stands in the bootstrap.
@@ -142,7 +150,18 @@ impl Settings {
     ) -> Result<(Self, Vec<String>), Vec<String>> {
         let mut env = Environment::new(look_up);
         let node = Node::read(&mut env);
-        let xds = XdsEndpoint::read(&mut env, overrides.xds_transport);
+        let credential = Credential::read(look_up).unwrap_or_else(|problems| {
+            for problem in problems {
+                env.problem(problem);
+            }
+            None
+        });
+        let transport = match credential {
+            Some(_) => XdsTransport::Tls,
+            None => overrides.xds_transport,
+        };
+        let xds = XdsEndpoint::read_all(&mut env, transport);
+        let relay = RelayOptions::read(&mut env);
         let admin = Admin::read(&mut env, overrides.admin_address);
         let agent = Agent::read(&mut env, overrides.agent_address);
         let envoy = EnvoyOptions::read(&mut env, overrides.concurrency);
@@ -156,6 +175,8 @@ impl Settings {
                 Self {
                     node,
                     xds,
+                    credential,
+                    relay,
                     admin,
                     agent,
                     envoy,
@@ -168,6 +189,14 @@ impl Settings {
             // Each of the two has recorded its problem, so that `finish` has already failed.
             _ => Err(vec!["the environment names no proxy".to_owned()]),
         }
+    }
+}
+
+impl Settings {
+    /// Whether Envoy's configuration comes through the agent: always, unless a bootstrap of the user's says where it comes
+    /// from. Such a bootstrap can lead to the agent's socket where that has a place of its own.
+    pub fn is_relayed(&self) -> bool {
+        self.envoy.config_file.is_none() || self.relay.socket.is_some()
     }
 }
 
@@ -264,6 +293,7 @@ impl EnvoyOptions {
             hot_restart: !env.flag("DISABLE_HOT_RESTART", true),
             skip_deprecated_logs: env.flag("ENVOY_SKIP_DEPRECATED_LOGS", true),
             config_file: env.text("ENVOY_CONFIG_FILE").map(PathBuf::from),
+            log_files: LogFiles::read(env),
         }
     }
 }

@@ -7,7 +7,10 @@ use std::{
 
 use serde::Serialize;
 
-use super::admin::Admin;
+use super::{
+    admin::Admin,
+    relay::{Relay, View},
+};
 
 /// The body of `GET /status`. All values are strings, as App Mesh's agent wrote them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,11 +26,27 @@ pub struct Status {
     pub envoy_state: String,
     /// How often Envoy was started again.
     pub envoy_restart_count: String,
-    /// `CONNECTED` or `NOT_CONNECTED`.
+    /// `CONNECTED` or `NOT_CONNECTED`: the agent, through which Envoy's configuration comes; of a bootstrap of the user's,
+    /// Envoy.
     pub management_server_connection_status: &'static str,
+    /// Which control plane is connected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub management_server_address: Option<String>,
+    /// Since when it is connected (RFC 3339, UTC).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub management_server_connected_timestamp: Option<String>,
     /// Since when the control plane is not connected (RFC 3339, UTC).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub management_server_disconnected_timestamp: Option<String>,
+    /// When Envoy acknowledged the last of the configuration that the agent keeps (RFC 3339, UTC).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_good_configuration_timestamp: Option<String>,
+    /// How long ago that was, as `12s`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_good_configuration_age: Option<String>,
+    /// Where Envoy's stream is answered from: `CONTROL_PLANE`, `LAST_GOOD`, or `NONE` while it waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub configuration_source: Option<&'static str>,
     /// `INITIALIZED` once Envoy was live, before `NOT_INITIALIZED`.
     pub envoy_readiness_state: &'static str,
     /// `UPDATE_SUCCESSFUL`, or `UPDATE_FAILED` if a listener of the first configuration could not be made.
@@ -36,9 +55,9 @@ pub struct Status {
 }
 
 /// What is remembered between two looks at Envoy.
-#[derive(Debug)]
 pub struct Health {
     started: Instant,
+    relay: Option<Relay>,
     disconnected_timeout: Duration,
     memory: Mutex<Memory>,
 }
@@ -67,9 +86,11 @@ struct Seen {
 
 impl Health {
     /// A proxy that has not been looked at. It counts as healthy without a control plane for `disconnected_timeout`.
-    pub fn new(disconnected_timeout: Duration) -> Self {
+    /// `relay`: what its configuration comes through, if it does.
+    pub fn new(disconnected_timeout: Duration, relay: Option<Relay>) -> Self {
         Self {
             started: Instant::now(),
+            relay,
             disconnected_timeout,
             memory: Mutex::new(Memory {
                 pid: None,
@@ -95,14 +116,44 @@ impl Health {
 
     /// Looks at Envoy.
     pub async fn look(&self, admin: &Admin) -> Status {
-        let seen = look(admin).await;
+        let mut seen = look(admin).await;
+        let relayed = self.relay.as_ref().map(Relay::view);
         let mut memory = self.lock();
-        judge(&mut memory, seen, self.started, self.disconnected_timeout)
+        if let Some(view) = &relayed {
+            // Envoy is connected to the agent, whatever the agent is connected to.
+            seen.connected = view.address.is_some();
+            memory.disconnected_since = view.address.is_none().then_some(view.since);
+        }
+        let mut status = judge(&mut memory, seen, self.started, self.disconnected_timeout);
+        if let Some(view) = relayed {
+            status.tell(&view);
+        }
+        status
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Memory> {
         // The memory is written field by field and is never half right.
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Status {
+    fn tell(&mut self, view: &View) {
+        let shown = |time| crate::timestamp::rfc3339(since_epoch(time));
+        self.configuration_source = Some(match &view.address {
+            Some(_) => "CONTROL_PLANE",
+            None if view.is_from_last_good => "LAST_GOOD",
+            None => "NONE",
+        });
+        if let Some(address) = &view.address {
+            self.management_server_address = Some(address.to_string());
+            self.management_server_connected_timestamp = Some(shown(view.since.1));
+        }
+        if let Some(good_at) = view.good_at {
+            self.last_good_configuration_timestamp = Some(shown(good_at));
+            let age = good_at.elapsed().unwrap_or_default();
+            self.last_good_configuration_age = Some(format!("{}s", age.as_secs()));
+        }
     }
 }
 
@@ -153,6 +204,11 @@ fn judge(memory: &mut Memory, seen: Seen, started: Instant, disconnected_timeout
         envoy_state: seen.state.unwrap_or_else(|| "UNREACHABLE".to_owned()),
         envoy_restart_count: memory.restarts.to_string(),
         management_server_connection_status: if seen.connected { "CONNECTED" } else { "NOT_CONNECTED" },
+        management_server_address: None,
+        management_server_connected_timestamp: None,
+        last_good_configuration_timestamp: None,
+        last_good_configuration_age: None,
+        configuration_source: None,
         management_server_disconnected_timestamp: memory
             .disconnected_since
             .map(|(_, time)| crate::timestamp::rfc3339(since_epoch(time))),
@@ -167,7 +223,7 @@ fn judge(memory: &mut Memory, seen: Seen, started: Instant, disconnected_timeout
     }
 }
 
-fn since_epoch(time: SystemTime) -> f64 {
+pub(super) fn since_epoch(time: SystemTime) -> f64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 

@@ -11,6 +11,7 @@ use super::{
     agent::{Api, LogLevel},
     drain::drain,
     envoy::{self, Files},
+    relay::Relay,
     settings::Settings,
     status::Health,
 };
@@ -26,23 +27,43 @@ const RESTART_PAUSE: Duration = Duration::from_secs(1);
 const END_LIMIT: Duration = Duration::from_secs(10);
 
 /// Runs Envoy until it ends or this process is told to; returns the exit code.
-pub(super) async fn run(settings: &Settings, binary: &Path, files: &Files) -> anyhow::Result<u8> {
+pub(super) async fn run(settings: &Settings, binary: &Path, files: &Files, relay: Option<Relay>) -> anyhow::Result<u8> {
     let mut termination = Termination::listen().context("cannot listen for signals")?;
     let admin = Admin {
         address_file: files.admin_address.clone(),
     };
-    let health = Arc::new(Health::new(settings.agent.disconnected_timeout));
+    let health = Arc::new(Health::new(settings.agent.disconnected_timeout, relay.clone()));
     let stop_agent = CancellationToken::new();
-    let agent = start_agent(settings, &admin, &health, stop_agent.clone()).await?;
+    let agent = start_agent(settings, &admin, &health, relay.clone(), stop_agent.clone()).await?;
+    let keep_logs = match settings.envoy.log_files.clone() {
+        Some(files) => {
+            let folder = "cannot make the folder of envoy's log (APPNET_ENVOY_LOG_DESTINATION)";
+            files.prepare().context(folder)?;
+            Some(tokio::spawn(files.keep(admin.clone())))
+        }
+        None => None,
+    };
     let watch_health = tokio::spawn(poll_health(
         settings.agent.health_poll,
         admin.clone(),
         Arc::clone(&health),
     ));
 
-    let code = supervise(settings, binary, files, &admin, &health, &mut termination).await;
+    let code = supervise(
+        settings,
+        binary,
+        files,
+        &admin,
+        &health,
+        relay.as_ref(),
+        &mut termination,
+    )
+    .await;
 
     watch_health.abort();
+    if let Some(keep_logs) = keep_logs {
+        keep_logs.abort();
+    }
     stop_agent.cancel();
     // The agent's task only ends by the token, and a panic in it has been printed.
     let _ = agent.await;
@@ -53,6 +74,7 @@ async fn start_agent(
     settings: &Settings,
     admin: &Admin,
     health: &Arc<Health>,
+    relay: Option<Relay>,
     stop: CancellationToken,
 ) -> anyhow::Result<tokio::task::JoinHandle<()>> {
     let log_level = LogLevel {
@@ -60,7 +82,7 @@ async fn start_agent(
         reset_after: settings.agent.log_level_reset,
     };
     let extension = settings.stats.metrics_extension.then(|| settings.node.identity.clone());
-    let api = Api::new(admin.clone(), Arc::clone(health), log_level, extension);
+    let api = Api::new(admin.clone(), Arc::clone(health), log_level, extension, relay);
     let listener = Listener::bind(&settings.agent.listen)
         .await
         .context("agent api (APPNET_AGENT_HTTP_PORT)")?;
@@ -93,6 +115,7 @@ async fn supervise(
     files: &Files,
     admin: &Admin,
     health: &Health,
+    relay: Option<&Relay>,
     termination: &mut Termination,
 ) -> anyhow::Result<u8> {
     let arguments = envoy::arguments(settings, files);
@@ -100,6 +123,9 @@ async fn supervise(
     loop {
         // An address of an earlier run would lead the agent to a stranger's port.
         let _ = std::fs::remove_file(&files.admin_address);
+        if let Some(relay) = relay {
+            relay.resume();
+        }
         let mut child =
             envoy::start(binary, &arguments).with_context(|| format!("cannot start {}", binary.display()))?;
         health.envoy_started(child.id(), restarts);
@@ -113,6 +139,9 @@ async fn supervise(
         let ended = tokio::select! {
             ended = child.wait() => ended.context("cannot wait for envoy")?,
             () = termination.asked() => {
+                if let Some(relay) = relay {
+                    relay.hold();
+                }
                 let ended = end(&mut child, settings, admin, termination).await?;
                 tracing::info!(proxy = settings.node.id, status = %ended, "envoy ended");
                 return Ok(envoy::exit_code(ended));

@@ -83,7 +83,7 @@ fn an_environment_that_cannot_be_meant_is_refused_with_its_variable() {
             ],
             "version 2 is the only one",
         ),
-        (vec![("APPNET_ENABLE_RELAY_MODE_FOR_XDS", "1")], "there is no relay"),
+        (vec![("APPNET_ENABLE_RELAY_MODE_FOR_XDS", "1")], "of its own Envoy only"),
     ] {
         let ended = ferromesh(&[&PROXY[..], &variables].concat())
             .arg("proxy")

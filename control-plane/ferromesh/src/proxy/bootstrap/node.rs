@@ -7,12 +7,16 @@ use crate::proxy::settings::{Platform, Settings};
 /// Member of `ferromesh` in the metadata: whether there is an SDS server beside the proxy.
 pub(crate) const HAS_SECRET_SERVER: &str = "hasSecretServer";
 
+/// Member of `ferromesh` in the metadata: another for each run of the agent.
+const INSTANCE: &str = "instance";
+
 /// The node. `runtime` is told in the metadata too, as the agent did.
-pub(super) fn node(settings: &Settings, runtime: &Value) -> Value {
+pub(super) fn node(settings: &Settings, instance: &str, runtime: &Value) -> Value {
     let mut metadata = json!({
         "ferromesh": {
             "version": env!("CARGO_PKG_VERSION"),
             (HAS_SECRET_SERVER): settings.bootstrap.sds_socket.is_some(),
+            (INSTANCE): instance,
         },
         "aws.appmesh.static_runtime": runtime,
     });

@@ -1,6 +1,7 @@
 //! Addresses: where the control plane is, and where this machine listens.
 
 use std::{
+    fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::PathBuf,
 };
@@ -29,31 +30,69 @@ pub enum XdsTransport {
     LocalPlaintext,
     /// Plaintext to anywhere: whoever can write to the network can then configure this Envoy.
     AnyPlaintext,
+    /// None: connections are encrypted, except on Unix sockets.
+    Tls,
 }
 
 const XDS: &str = "APPMESH_XDS_ENDPOINT";
+/// Says that TLS is expected; a port always follows.
+const HTTPS: &str = "https://";
+
+/// Addresses of control planes. One for each availability zone is three.
+const MAX_ADDRESSES: usize = 16;
 
 impl XdsEndpoint {
-    pub(super) fn read(env: &mut Environment, transport: XdsTransport) -> Option<Self> {
+    /// Reads a list with commas in between.
+    pub(super) fn read_all(env: &mut Environment, transport: XdsTransport) -> Option<Vec<Self>> {
         let Some(text) = env.text(XDS) else {
             env.problem(format!(
-                "{XDS} is not set: it says where the control plane is, as host:port or unix:///path"
+                "{XDS} is not set: it says where the control plane is, as host:port, https://host:port or unix:///path; \
+                 several have commas in between"
             ));
             return None;
         };
-        let endpoint = match Self::parse(&text) {
+        let all: Vec<&str> = text.split(',').map(str::trim).collect();
+        if all.len() > MAX_ADDRESSES {
+            env.problem(format!(
+                "{XDS} has {} addresses: expected at most {MAX_ADDRESSES}",
+                all.len()
+            ));
+            return None;
+        }
+        let mut endpoints = Vec::with_capacity(all.len());
+        for one in all {
+            let endpoint = Self::read(env, one, transport)?;
+            if endpoints.contains(&endpoint) {
+                env.problem(format!("{XDS} is {text:?}: {one} stands there twice"));
+                return None;
+            }
+            endpoints.push(endpoint);
+        }
+        Some(endpoints)
+    }
+
+    fn read(env: &mut Environment, text: &str, transport: XdsTransport) -> Option<Self> {
+        let endpoint = match Self::parse(text) {
             Ok(endpoint) => endpoint,
             Err(reason) => {
                 env.problem(format!("{XDS} is {text:?}: {reason}"));
                 return None;
             }
         };
+        if text.starts_with(HTTPS) && transport != XdsTransport::Tls {
+            env.problem(format!(
+                "{XDS} is {text:?} and FERROMESH_CA is not set: it names the PEM file of the authorities that the control \
+                 plane is believed from"
+            ));
+            return None;
+        }
         if !endpoint.is_local() {
             match transport {
+                XdsTransport::Tls => {}
                 XdsTransport::LocalPlaintext => {
                     env.problem(format!(
                         "{XDS} is {text:?}: the control plane is reached without TLS, which is only accepted on a \
-                         loopback address or a Unix socket; --insecure-xds accepts it anywhere"
+                         loopback address or a Unix socket; FERROMESH_CA makes it TLS, --insecure-xds accepts it anywhere"
                     ));
                     return None;
                 }
@@ -66,7 +105,7 @@ impl XdsEndpoint {
         Some(endpoint)
     }
 
-    /// Parses `host:port`, `[v6]:port` or `unix:///path`.
+    /// Parses `host:port`, `[v6]:port`, either with `https://` before it, or `unix:///path`.
     ///
     /// # Errors
     /// The reason.
@@ -78,7 +117,8 @@ impl XdsEndpoint {
                 Err(error) => Err(error.reason.into()),
             };
         }
-        const FORM: &str = "expected host:port or unix:///path";
+        const FORM: &str = "expected host:port, https://host:port or unix:///path";
+        let text = text.strip_prefix(HTTPS).unwrap_or(text);
         let (host, port) = text.rsplit_once(':').ok_or(FORM)?;
         let port = port
             .parse::<u16>()
@@ -110,6 +150,16 @@ impl XdsEndpoint {
             Self::Unix(_) => true,
             // A name could resolve to anything, `localhost` by convention only to loopback (RFC 6761).
             Self::Tcp { host, .. } => host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback()),
+        }
+    }
+}
+
+impl fmt::Display for XdsEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix://{}", path.display()),
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
         }
     }
 }

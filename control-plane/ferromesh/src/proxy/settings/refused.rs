@@ -18,32 +18,28 @@ pub const VARIABLES: &[(&str, Answer, &str)] = &[
     (
         "APPNET_ENABLE_RELAY_MODE_FOR_XDS",
         Answer::Refused,
-        "there is no relay: every proxy reaches the control plane itself, on one machine through its Unix socket",
+        "an agent relays the configuration of its own Envoy only, and always: one for several proxies would have to speak \
+         for all of them, and the control plane gives each certificate one proxy's configuration",
     ),
     (
         "APPNET_MANAGEMENT_DOMAIN_NAME",
         Answer::Warned,
-        "it is for relay mode, which is not there",
+        "APPMESH_XDS_ENDPOINT names the control planes",
     ),
     (
         "APPNET_MANAGEMENT_PORT",
         Answer::Warned,
-        "it is for relay mode, which is not there",
-    ),
-    (
-        "APPNET_RELAY_LISTENER_UDS_PATH",
-        Answer::Warned,
-        "it is for relay mode, which is not there",
+        "APPMESH_XDS_ENDPOINT names the control planes",
     ),
     (
         "RELAY_STREAM_IDLE_TIMEOUT",
         Answer::Warned,
-        "it is for relay mode, which is not there",
+        "pings find dead connections; a stream on which nothing changes is a good one",
     ),
     (
         "RELAY_BUFFER_LIMIT_BYTES",
         Answer::Warned,
-        "it is for relay mode, which is not there",
+        "nothing is buffered: who reads slowly holds up who sends",
     ),
     (
         "APPMESH_PREVIEW",
@@ -99,26 +95,6 @@ pub const VARIABLES: &[(&str, Answer, &str)] = &[
         "ENABLE_STATS_SNAPSHOT",
         Answer::Warned,
         "no snapshots are kept: counters are totals, and who collects them takes the difference",
-    ),
-    (
-        "APPNET_ENVOY_LOG_DESTINATION",
-        Answer::Warned,
-        "Envoy logs to this process's standard error; whatever runs it keeps and rotates that",
-    ),
-    (
-        "APPNET_ENVOY_LOG_NAME",
-        Answer::Warned,
-        "Envoy logs to this process's standard error, not to a file",
-    ),
-    (
-        "APPNET_AGENT_MAX_LOG_FILE_SIZE",
-        Answer::Warned,
-        "Envoy logs to this process's standard error, not to a file",
-    ),
-    (
-        "APPNET_AGENT_MAX_RETENTION_COUNT",
-        Answer::Warned,
-        "Envoy logs to this process's standard error, not to a file",
     ),
 ];
 

@@ -88,6 +88,7 @@ fn reads_every_form_of_an_endpoint() {
         ("127.0.0.1:8080", tcp("127.0.0.1", 8080)),
         ("localhost:18000", tcp("localhost", 18000)),
         ("[::1]:8080", tcp("::1", 8080)),
+        ("https://127.0.0.1:8443", tcp("127.0.0.1", 8443)),
         ("unix:///run/x.sock", XdsEndpoint::Unix("/run/x.sock".into())),
     ] {
         let endpoint = XdsEndpoint::parse(text).unwrap();
@@ -105,11 +106,64 @@ fn reads_every_form_of_an_endpoint() {
         "::1:8080",
         "unix://x",
         "a b:1",
-        "https://a:1",
+        "http://a:1",
+        "https://a",
     ] {
         assert!(XdsEndpoint::parse(text).is_err(), "{text:?}");
     }
     assert!(XdsEndpoint::parse(&format!("unix:///{}", "x".repeat(107))).is_err());
+}
+
+#[test]
+fn several_control_planes_have_commas_in_between() {
+    let env = with(&[("APPMESH_XDS_ENDPOINT", "127.0.0.1:1, [::1]:2,unix:///run/x.sock")]);
+    let (settings, _) = read(&env, Overrides::default()).unwrap();
+    let shown: Vec<_> = settings.xds.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["127.0.0.1:1", "[::1]:2", "unix:///run/x.sock"]);
+    for (wrong, why) in [
+        ("127.0.0.1:1,", "expected host:port"),
+        ("127.0.0.1:1,127.0.0.1:1", "twice"),
+        ("127.0.0.1:1,mesh.example.com:1", "without TLS"),
+        ("https://127.0.0.1:1", "FERROMESH_CA is not set"),
+        (
+            "a:1,a:2,a:3,a:4,a:5,a:6,a:7,a:8,a:9,a:10,a:11,a:12,a:13,a:14,a:15,a:16,a:17",
+            "at most 16",
+        ),
+    ] {
+        let env = with(&[("APPMESH_XDS_ENDPOINT", wrong)]);
+        let problems = read(&env, Overrides::default()).unwrap_err();
+        assert!(problems[0].contains(why), "{problems:?}");
+    }
+}
+
+#[test]
+fn an_authority_to_believe_makes_it_tls_to_anywhere() {
+    let env = with(&[
+        ("APPMESH_XDS_ENDPOINT", "https://mesh.example.com:443,10.0.0.1:443"),
+        ("FERROMESH_CA", "/ca.pem"),
+    ]);
+    let (settings, warnings) = read(&env, Overrides::default()).unwrap();
+    assert!(settings.credential.is_some());
+    assert_eq!(settings.xds.len(), 2);
+    assert!(warnings.is_empty(), "{warnings:?}");
+}
+
+#[test]
+fn a_bootstrap_of_the_users_is_relayed_only_where_the_socket_has_its_own_place() {
+    let own = ("ENVOY_CONFIG_FILE", "/envoy.yaml");
+    let relayed = |more: &[(&'static str, &'static str)]| {
+        let (settings, _) = read(&with(more), Overrides::default()).unwrap();
+        settings.is_relayed()
+    };
+    assert!(relayed(&[]));
+    assert!(!relayed(&[own]));
+    assert!(relayed(&[
+        own,
+        ("APPNET_RELAY_LISTENER_UDS_PATH", "/tmp/relay_xds.sock")
+    ]));
+    let wrong = with(&[("APPNET_RELAY_LISTENER_UDS_PATH", "relay_xds.sock")]);
+    let problems = read(&wrong, Overrides::default()).unwrap_err();
+    assert!(problems[0].contains("absolute"), "{problems:?}");
 }
 
 #[test]
@@ -143,7 +197,7 @@ fn variables_without_effect_are_said_with_the_reason() {
     assert_eq!(warnings, [expected]);
     let env = with(&[("APPNET_ENABLE_RELAY_MODE_FOR_XDS", "1")]);
     let problems = read(&env, Overrides::default()).unwrap_err();
-    assert!(problems[0].contains("there is no relay"), "{problems:?}");
+    assert!(problems[0].contains("its own Envoy only"), "{problems:?}");
 }
 
 #[test]

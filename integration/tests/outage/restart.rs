@@ -8,6 +8,8 @@ use ferromesh_integration::{
 };
 use serde_json::Value;
 
+use crate::agent::until_source;
+
 const LISTS: [(&str, &str); 4] = [
     ("virtualNodes", "virtualNodes"),
     ("virtualRouters", "virtualRouters"),
@@ -26,19 +28,12 @@ async fn killing_the_control_plane_under_load_fails_nothing_and_restarting_it_pu
     tokio::time::sleep(Duration::from_secs(1)).await;
 
     mesh.rig.kill_control_plane();
-    eventually("Envoy notices", PATIENCE, async || {
-        (connected(&mesh).await == 0).then_some(())
-    })
-    .await
-    .expect("a lost connection");
+    // The agent has it from now on; Envoy is connected to the agent.
+    until_source(mesh.gateway.agent_port(), "LAST_GOOD").await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     mesh.rig.start_control_plane().await.expect("a restart");
     assert_eq!(resources(&mesh).await, before, "resources after the restart");
-    eventually("Envoy reconnects", PATIENCE, async || {
-        (connected(&mesh).await == 1).then_some(())
-    })
-    .await
-    .expect("a new connection");
+    until_source(mesh.gateway.agent_port(), "CONTROL_PLANE").await;
     // Long enough for a push of everything, were there one.
     tokio::time::sleep(Duration::from_secs(3)).await;
     let report = load.stop().await;
@@ -87,9 +82,4 @@ async fn updates(mesh: &TwoColours) -> BTreeMap<String, u64> {
     let updates = mesh.gateway.admin().stats(filter).await.expect("statistics");
     assert!(updates.len() >= 3, "{updates:?}");
     updates
-}
-
-async fn connected(mesh: &TwoColours) -> u64 {
-    let state = "^control_plane.connected_state$";
-    mesh.gateway.admin().sum(state).await.unwrap_or_default()
 }
