@@ -1,6 +1,9 @@
 //! `ferromesh status`: which proxies are connected, and what they have taken.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use serde_json::Value;
 
@@ -14,6 +17,9 @@ use super::{
 use crate::{exit::Exit, timestamp};
 use ferromesh_model::resource::Kind;
 
+/// How often `--watch` looks.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// The flags of `ferromesh status`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Arguments {
@@ -22,6 +28,9 @@ pub struct Arguments {
     kind: Option<Noun>,
     /// Its name
     name: Option<String>,
+    /// Go on, and print every proxy whose state changes, until interrupted
+    #[arg(long, short)]
+    watch: bool,
     #[command(flatten)]
     mesh: MeshName,
     #[command(flatten)]
@@ -45,13 +54,6 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         }
     };
     let client = Client::new(&arguments.connection)?;
-    let proxies = match fetch(&client).await {
-        Ok(proxies) => proxies,
-        Err(error) => {
-            eprintln!("error: {error}");
-            return Ok(Exit::Failure);
-        }
-    };
     let is_meant = |proxy: &Value| {
         let matches =
             |member: &str, wanted: Option<&str>| wanted.is_none_or(|wanted| text(proxy, member) == Some(wanted));
@@ -59,9 +61,52 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             && matches("kind", kind)
             && matches("name", arguments.name.as_deref())
     };
-    let proxies: Vec<Value> = proxies.into_iter().filter(is_meant).collect();
-    output::print(arguments.format.output, &proxies, || table(&proxies))?;
-    Ok(Exit::Success)
+    let mut before: Option<BTreeMap<String, String>> = None;
+    loop {
+        match fetch(&client).await {
+            Ok(proxies) => {
+                let proxies: Vec<Value> = proxies.into_iter().filter(is_meant).collect();
+                let states = states(&proxies);
+                match &before {
+                    None => output::print(arguments.format.output, &proxies, || table(&proxies))?,
+                    Some(before) => output::write(&news(before, &states))?,
+                }
+                before = Some(states);
+            }
+            // Who watches sees a control plane go and come again.
+            Err(error) if before.is_some() => eprintln!("error: {error}"),
+            Err(error) => {
+                eprintln!("error: {error}");
+                return Ok(Exit::Failure);
+            }
+        }
+        if !arguments.watch {
+            return Ok(Exit::Success);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Each proxy with its state and the reason, in words.
+fn states(proxies: &[Value]) -> BTreeMap<String, String> {
+    let of = |proxy: &Value| {
+        let cell = |member: &str| text(proxy, member).unwrap_or_default().to_owned();
+        let rollout = proxy.get("rollout").and_then(|rollout| text(rollout, "state"));
+        let words = [cell("state"), rollout.unwrap_or_default().to_owned(), cell("reason")];
+        let words = words.into_iter().filter(|word| !word.is_empty());
+        (cell("id"), words.collect::<Vec<_>>().join(" "))
+    };
+    proxies.iter().map(of).collect()
+}
+
+/// A line for each proxy that has come, gone, or is in another state.
+fn news(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> String {
+    let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let at = timestamp::rfc3339(at.as_secs_f64());
+    let changed = now.iter().filter(|(id, state)| before.get(*id) != Some(state));
+    let gone = before.keys().filter(|id| !now.contains_key(*id));
+    let changed = changed.map(|(id, state)| format!("{at} {id} {state}\n"));
+    changed.chain(gone.map(|id| format!("{at} {id} forgotten\n"))).collect()
 }
 
 async fn fetch(client: &Client) -> Result<Vec<Value>, CallError> {
@@ -120,6 +165,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn only_what_has_changed_is_news() {
+        let of = |state: &str| json!({"id": "mesh/m/virtualNode/n", "state": state, "reason": "why"});
+        let (before, same, now) = (
+            states(&[of("current")]),
+            states(&[of("current")]),
+            states(&[of("silent")]),
+        );
+        assert_eq!(news(&before, &same), "");
+        assert!(news(&before, &now).ends_with(" mesh/m/virtualNode/n silent why\n"));
+        assert!(news(&before, &BTreeMap::new()).ends_with(" mesh/m/virtualNode/n forgotten\n"));
+    }
 
     #[test]
     fn a_row_names_the_codes_of_the_lints_once_each() {

@@ -10,13 +10,14 @@ use std::{
 use ferromesh_api::{MetricsSource, ProxyStatus};
 use ferromesh_xds::{
     status::{StreamDelivery, TypeDelivery},
-    AggregatedDiscoveryService, DeliveryStatus,
+    AggregatedDiscoveryService, DeliveryStatus, Snapshot,
 };
 use serde_json::{json, Value};
 
 use crate::{
     identity::{wire_name, Identity, ProxyKey},
     publisher::{Publisher, Report},
+    rollout::Rollout,
 };
 
 /// A response that a proxy has not answered for this long is a sign of a stuck main thread.
@@ -25,16 +26,35 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// Reads both sides.
 pub(super) struct Status {
     publisher: Publisher,
+    rollout: Rollout,
     delivery: Arc<DeliveryStatus>,
     xds: AggregatedDiscoveryService,
 }
 
 impl Status {
-    pub(super) fn new(publisher: Publisher, delivery: Arc<DeliveryStatus>, xds: AggregatedDiscoveryService) -> Self {
+    pub(super) fn new(
+        publisher: Publisher,
+        rollout: Rollout,
+        delivery: Arc<DeliveryStatus>,
+        xds: AggregatedDiscoveryService,
+    ) -> Self {
         Self {
             publisher,
+            rollout,
             delivery,
             xds,
+        }
+    }
+
+    /// Where the newest configuration is on its way, if the proxy does not have it.
+    fn add_standing(&self, key: &ProxyKey, shown: &mut Value) {
+        if let Some(standing) = self.rollout.standing(key) {
+            let reason = standing.get("reason").and_then(Value::as_str);
+            if let (Some(reason), Some("current")) = (reason, shown["state"].as_str()) {
+                shown["reason"] = json!(reason);
+                shown["state"] = json!("stale");
+            }
+            shown["rollout"] = standing;
         }
     }
 
@@ -52,7 +72,8 @@ impl Status {
             .into_iter()
             .map(|(key, streams)| {
                 let report = reports.remove(&key.to_string());
-                let shown = shown(&key, report.as_ref(), &streams);
+                let mut shown = shown(&key, report.as_ref(), &streams);
+                self.add_standing(&key, &mut shown);
                 (key, shown)
             })
             .collect();
@@ -75,10 +96,15 @@ impl ProxyStatus for Status {
 
     fn get(&self, id: &str) -> Option<Value> {
         let key = self.publisher.key(&Identity::parse(id).ok()?);
-        self.all()
-            .into_iter()
-            .find(|(found, _)| *found == key)
-            .map(|(_, shown)| shown)
+        let (_, mut shown) = self.all().into_iter().find(|(found, _)| *found == key)?;
+        let now = SystemTime::now();
+        let open = self.delivery.streams().into_iter();
+        let resources = open
+            .filter(|stream| stream.disconnected_at_seconds.is_none())
+            .filter(|stream| Identity::parse(&stream.proxy).is_ok_and(|of| self.publisher.key(&of) == key))
+            .filter_map(|stream| Some(resources(&stream, self.rollout.held(stream.stream)?.as_ref(), now)));
+        shown["resources"] = resources.collect();
+        Some(shown)
     }
 }
 
@@ -104,6 +130,21 @@ impl MetricsSource for Status {
             let _ = writeln!(text, "ferromesh_proxies{{state=\"{state}\"}} {count}");
         }
     }
+}
+
+/// What was sent on a stream, resource by resource.
+fn resources(stream: &StreamDelivery, held: &Snapshot, now: SystemTime) -> Value {
+    let types = stream.types.iter().map(|(type_url, delivery)| {
+        let resources = held.resources(type_url).iter().map(|resource| {
+            json!({
+                "name": **resource.name(),
+                "version": resource.version().to_string(),
+                "state": delivery.of_resource(resource.name(), SILENCE, now),
+            })
+        });
+        (short(type_url).to_owned(), resources.collect::<Value>())
+    });
+    json!({"stream": stream.stream, "types": types.collect::<serde_json::Map<_, _>>()})
 }
 
 /// Every state of a proxy.

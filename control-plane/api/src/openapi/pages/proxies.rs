@@ -37,6 +37,24 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
         "disconnected",
     ];
     let problem = object([("reason", text()), ("sinceSeconds", number())], []);
+    let resource = object(
+        [
+            ("name", text()),
+            ("version", text()),
+            ("state", one_of(&["sent", "acknowledged", "rejected", "silent"])),
+        ],
+        [],
+    );
+    let of_stream = object([("stream", count()), ("types", map(list(resource)))], []);
+    let standing = object(
+        [("state", one_of(&["onTrial", "heldBack", "rolledBack", "waiting"]))],
+        [
+            ("candidate", text()),
+            ("reason", text()),
+            ("stage", one_of(&["first", "share", "all"])),
+            ("reached", count()),
+        ],
+    );
     let finding = object([("code", text()), ("resource", text()), ("message", text())], []);
     let proxy = object(
         [
@@ -52,6 +70,8 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
             ("revision", count()),
             ("published", map(text())),
             ("problem", problem),
+            ("rollout", standing),
+            ("resources", list(of_stream)),
             ("lints", list(finding)),
         ],
     );

@@ -1,0 +1,110 @@
+//! How changes reach proxies: flags and members of the configuration file.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::rollout::Settings;
+
+/// The longest observation, in seconds: what takes longer shows in nobody's errors.
+const MOST_OBSERVED: u64 = 3600;
+
+/// The flags.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct RolloutFlags {
+    /// staged: a change goes to one proxy, then a share, then all, and is taken back when it does harm; immediate: to all at
+    /// once [default: staged]
+    #[arg(long, value_enum, value_name = "HOW", env = "FERROMESH_ROLLOUT")]
+    rollout: Option<How>,
+    /// Seconds for which the proxies of a stage are watched after they have acknowledged a change; 0: acknowledgement is enough
+    /// [default: 5]
+    #[arg(long, value_name = "SECONDS")]
+    rollout_observe: Option<u64>,
+    /// Share of the proxies in the second stage, in percent, 1 to 100; at least one [default: 10]
+    #[arg(long, value_name = "PERCENT")]
+    rollout_share: Option<u8>,
+}
+
+/// Whether there are stages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "camelCase")]
+pub enum How {
+    /// One, a share, all.
+    Staged,
+    /// All at once.
+    Immediate,
+}
+
+/// The members of the configuration file, below `rollout`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RolloutFile {
+    how: Option<How>,
+    observe_seconds: Option<u64>,
+    share_percent: Option<u8>,
+}
+
+/// What is decided; what is wrong is added to `problems`.
+pub fn decide(flags: RolloutFlags, file: RolloutFile, is_shared: bool, problems: &mut Vec<String>) -> Settings {
+    let defaults = Settings::default();
+    let how = flags.rollout.or(file.how).unwrap_or(How::Staged);
+    let observe = flags.rollout_observe.or(file.observe_seconds);
+    let observe = observe.unwrap_or(defaults.observe.as_secs());
+    if observe > MOST_OBSERVED {
+        problems.push(format!(
+            "--rollout-observe is {observe}: expected 0 to {MOST_OBSERVED} seconds"
+        ));
+    }
+    let share_percent = flags.rollout_share.or(file.share_percent);
+    let share_percent = share_percent.unwrap_or(defaults.share_percent);
+    if !(1..=100).contains(&share_percent) {
+        problems.push(format!("--rollout-share is {share_percent}: expected 1 to 100 percent"));
+    }
+    Settings {
+        is_staged: how == How::Staged,
+        observe: Duration::from_secs(observe),
+        is_shared,
+        share_percent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_makes_no_sense_is_refused_with_its_limits() {
+        let mut problems = Vec::new();
+        let flags = RolloutFlags {
+            rollout_observe: Some(3601),
+            rollout_share: Some(0),
+            ..RolloutFlags::default()
+        };
+        decide(flags, RolloutFile::default(), false, &mut problems);
+        assert_eq!(
+            problems,
+            [
+                "--rollout-observe is 3601: expected 0 to 3600 seconds",
+                "--rollout-share is 0: expected 1 to 100 percent",
+            ]
+        );
+    }
+
+    #[test]
+    fn flags_go_before_the_file() {
+        let file: RolloutFile =
+            serde_saphyr::from_str("{how: immediate, observeSeconds: 1, sharePercent: 50}").unwrap();
+        let flags = RolloutFlags {
+            rollout_observe: Some(0),
+            ..RolloutFlags::default()
+        };
+        let settings = decide(flags, file, true, &mut Vec::new());
+        let expected = Settings {
+            is_staged: false,
+            observe: Duration::ZERO,
+            is_shared: true,
+            share_percent: 50,
+        };
+        assert_eq!(settings, expected);
+    }
+}
