@@ -7,7 +7,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 /// Names of the modules; `mesh` and `mesh-lean` are those that proxies get.
-const NAMES: [&str; 9] = [
+pub(crate) const NAMES: [&str; 9] = [
     "mesh",
     "mesh-lean",
     "canary",

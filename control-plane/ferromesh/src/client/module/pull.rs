@@ -29,7 +29,7 @@ pub struct Arguments {
 
 /// A sha256 in lower-case hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Checksum(String);
+pub(super) struct Checksum(pub(super) String);
 
 impl FromStr for Checksum {
     type Err = String;
