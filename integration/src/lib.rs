@@ -29,6 +29,7 @@ pub mod fields;
 pub mod flood;
 pub mod hostile;
 pub mod load;
+pub mod meter;
 pub mod rig;
 pub mod scale;
 pub mod stats;

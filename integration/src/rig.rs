@@ -4,6 +4,7 @@
 pub mod aws;
 pub mod envoy;
 pub mod etcd;
+pub mod etcd_cluster;
 pub mod example;
 pub mod limits;
 pub mod namespace;
@@ -18,6 +19,7 @@ pub mod task;
 pub use aws::Refusal;
 pub use envoy::Envoy;
 pub use etcd::Etcd;
+pub use etcd_cluster::EtcdCluster;
 pub use namespace::Namespace;
 pub use network::Network;
 pub use process::Process;
@@ -121,6 +123,8 @@ impl Rig {
         };
         command
             .arg("serve")
+            // Tests of other things do not wait for stages; tests of stages say so by flags, which go before.
+            .env("FERROMESH_ROLLOUT", "immediate")
             .args(["--listen", &self.address()])
             .args(["--listen", &self.socket()])
             .args(&self.arguments)
@@ -161,6 +165,11 @@ impl Rig {
             ensure!(status.success(), "cp ended with {status}");
         }
         Ok(program)
+    }
+
+    /// The control plane's process; `None` after [`Rig::kill_control_plane`].
+    pub fn control_plane(&mut self) -> Option<&mut Process> {
+        self.control_plane.as_mut()
     }
 
     /// kill -9, as a machine that dies would.

@@ -5,6 +5,8 @@
 //! there: half-sent headers, silent connections and half-sent bodies stay for ever, until descriptors run out.
 
 mod deadline;
+pub mod descriptors;
+pub mod streams;
 pub mod tls;
 
 use std::{convert::Infallible, future::Future, io, sync::Arc, time::Duration};
@@ -31,6 +33,10 @@ use tls::Tls;
 /// Any body.
 pub type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
+/// Bytes of one HTTP/2 stream that wait to be sent, beyond what the system's socket holds: when a change goes to a thousand
+/// proxies at a time, or to some that read slowly, this is what each of them costs.
+const SEND_BUFFER_BYTES: usize = 32 * 1024;
+
 /// Bounds on what clients may use and how slow they may be.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -47,6 +53,8 @@ pub struct Limits {
     pub ping: (Duration, Duration),
     /// How long running requests may go on after the shutdown began.
     pub drain: Duration,
+    /// What discovery streams share, over all listeners that have the same; `None`: there are none here.
+    pub discovery: Option<streams::Budget>,
 }
 
 impl Default for Limits {
@@ -59,6 +67,7 @@ impl Default for Limits {
             streams: 256,
             ping: (Duration::from_secs(30), Duration::from_secs(10)),
             drain: Duration::from_secs(10),
+            discovery: None,
         }
     }
 }
@@ -163,10 +172,14 @@ where
     A: Future<Output = Response<Body>> + Send + 'static,
 {
     let (stream, requests) = deadline::for_headers(stream, limits.first_request);
+    let share = limits.discovery.as_ref().map(streams::Share::of);
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         let running = requests.arrived(request.version());
         if let Some(peer) = &peer {
             request.extensions_mut().insert(peer.clone());
+        }
+        if let Some(share) = &share {
+            request.extensions_mut().insert(share.clone());
         }
         let answer = answer(request);
         async move {
@@ -184,6 +197,7 @@ where
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
+        .max_send_buf_size(SEND_BUFFER_BYTES)
         .keep_alive_interval(limits.ping.0)
         .keep_alive_timeout(limits.ping.1);
     let connection = builder.serve_connection(TokioIo::new(stream), service);

@@ -1,6 +1,6 @@
-//! An SDS server on a Unix socket, as SPIRE's agent is one: secrets by name, from the cases' certificates.
+//! An SDS server on a Unix socket, as SPIRE's agent is one: secrets by name, which can be replaced.
 //!
-//! Speaks as much of the protocol as Envoy needs to be given a secret once, and of protobuf as much as that takes.
+//! Speaks as much of the protocol as Envoy needs to be given secrets, and of protobuf as much as that takes.
 
 use std::{convert::Infallible, path::Path, sync::Arc};
 
@@ -16,7 +16,7 @@ use hyper::{
     Request, Response,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::{net::UnixListener, task::JoinHandle};
+use tokio::{net::UnixListener, sync::watch, task::JoinHandle};
 
 use super::certificates::Certificates;
 
@@ -26,7 +26,12 @@ const SECRET: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls
 #[derive(Debug)]
 pub struct Sds {
     serving: JoinHandle<()>,
+    /// How often all secrets were sent again.
+    version: watch::Sender<u64>,
 }
+
+/// The PEM text of a secret by its name and the part: `pem`, certificates, or `key`.
+type Secrets = Arc<dyn Fn(&str, &str) -> Option<Vec<u8>> + Send + Sync>;
 
 impl Sds {
     /// Starts it. A secret with the name of a certificate is that and its key, one with an authority's name is that.
@@ -34,16 +39,26 @@ impl Sds {
     /// # Errors
     /// The socket cannot be made.
     pub fn start(socket: &Path, certificates: Certificates) -> Result<Self> {
+        Self::of(socket, move |name, part| certificates.pem(name, part).ok())
+    }
+
+    /// Starts it with secrets from anywhere: `pem` and `key` of a certificate, `pem` alone of an authority.
+    ///
+    /// # Errors
+    /// The socket cannot be made.
+    pub fn of(socket: &Path, secrets: impl Fn(&str, &str) -> Option<Vec<u8>> + Send + Sync + 'static) -> Result<Self> {
         let listener = UnixListener::bind(socket)?;
-        let certificates = Arc::new(certificates);
+        let secrets: Secrets = Arc::new(secrets);
+        let version = watch::Sender::new(1);
+        let versions = version.subscribe();
         let serving = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             loop {
                 tokio::select! {
                     accepted = listener.accept() => {
                         let Ok((stream, _)) = accepted else { continue };
-                        let certificates = certificates.clone();
-                        let service = service_fn(move |request| serve(certificates.clone(), request));
+                        let (secrets, versions) = (secrets.clone(), versions.clone());
+                        let service = service_fn(move |request| serve(secrets.clone(), versions.clone(), request));
                         connections.spawn(
                             http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service),
                         );
@@ -52,7 +67,12 @@ impl Sds {
                 }
             }
         });
-        Ok(Self { serving })
+        Ok(Self { serving, version })
+    }
+
+    /// Sends everybody the secrets that they asked for as these are now.
+    pub fn push(&self) {
+        self.version.send_modify(|version| *version += 1);
     }
 }
 
@@ -63,29 +83,60 @@ impl Drop for Sds {
 }
 
 async fn serve(
-    certificates: Arc<Certificates>,
+    secrets: Secrets,
+    versions: watch::Receiver<u64>,
     request: Request<Incoming>,
 ) -> Result<Response<StreamBody<impl Stream<Item = Result<Frame<Bytes>, Infallible>>>>, Infallible> {
-    let mut response = Response::new(StreamBody::new(answers(certificates, request.into_body())));
+    let mut response = Response::new(StreamBody::new(answers(secrets, versions, request.into_body())));
     let kind = HeaderValue::from_static("application/grpc");
     response.headers_mut().insert("content-type", kind);
     Ok(response)
 }
 
-/// An answer for each request of the stream that asks for something.
-fn answers(certificates: Arc<Certificates>, body: Incoming) -> impl Stream<Item = Result<Frame<Bytes>, Infallible>> {
-    stream::unfold((body, BytesMut::new()), move |(mut body, mut read)| {
-        let certificates = certificates.clone();
+/// What a stream knows.
+struct Asked {
+    body: Incoming,
+    read: BytesMut,
+    versions: watch::Receiver<u64>,
+    names: Vec<String>,
+}
+
+/// An answer for each request of the stream that asks for something, and one whenever secrets are others.
+fn answers(
+    secrets: Secrets,
+    mut versions: watch::Receiver<u64>,
+    body: Incoming,
+) -> impl Stream<Item = Result<Frame<Bytes>, Infallible>> {
+    versions.mark_unchanged();
+    let asked = Asked {
+        body,
+        read: BytesMut::new(),
+        versions,
+        names: Vec::new(),
+    };
+    stream::unfold(asked, move |mut asked| {
+        let secrets = secrets.clone();
         async move {
             loop {
-                while let Some(request) = message(&mut read) {
-                    if let Some(answer) = answer(&certificates, &request) {
-                        return Some((Ok(Frame::data(answer)), (body, read)));
+                while let Some(request) = message(&mut asked.read) {
+                    if let Some(names) = names(&request) {
+                        asked.names = names;
+                        let version = *asked.versions.borrow_and_update();
+                        let answer = answer(&secrets, &asked.names, version)?;
+                        return Some((Ok(Frame::data(answer)), asked));
                     }
                 }
-                let frame = body.frame().await?.ok()?;
-                if let Some(data) = frame.data_ref() {
-                    read.extend_from_slice(data);
+                tokio::select! {
+                    frame = asked.body.frame() => {
+                        if let Some(data) = frame?.ok()?.data_ref() {
+                            asked.read.extend_from_slice(data);
+                        }
+                    }
+                    Ok(()) = asked.versions.changed(), if !asked.names.is_empty() => {
+                        let version = *asked.versions.borrow_and_update();
+                        let answer = answer(&secrets, &asked.names, version)?;
+                        return Some((Ok(Frame::data(answer)), asked));
+                    }
                 }
             }
         }
@@ -102,8 +153,8 @@ fn message(read: &mut BytesMut) -> Option<Bytes> {
     Some(read.split_to(length).freeze())
 }
 
-/// The answer to a `DiscoveryRequest`; none to one that acknowledges an answer.
-fn answer(certificates: &Certificates, request: &[u8]) -> Option<Bytes> {
+/// The names that a `DiscoveryRequest` asks for; none of one that acknowledges an answer.
+fn names(request: &[u8]) -> Option<Vec<String>> {
     const RESOURCE_NAMES: u64 = 3;
     const RESPONSE_NONCE: u64 = 5;
     let fields = fields(request);
@@ -113,13 +164,20 @@ fn answer(certificates: &Certificates, request: &[u8]) -> Option<Bytes> {
     {
         return None;
     }
-    let mut response = field(1, b"1");
-    for (_, name) in fields.iter().filter(|(number, _)| *number == RESOURCE_NAMES) {
-        let secret = secret(certificates, std::str::from_utf8(name).ok()?)?;
+    let names = fields.iter().filter(|(number, _)| *number == RESOURCE_NAMES);
+    names.map(|(_, name)| String::from_utf8(name.to_vec()).ok()).collect()
+}
+
+/// A `DiscoveryResponse` with secrets, as a gRPC message.
+fn answer(secrets: &Secrets, names: &[String], version: u64) -> Option<Bytes> {
+    let version = version.to_string();
+    let mut response = field(1, version.as_bytes());
+    for name in names {
+        let secret = secret(secrets, name)?;
         response.extend(field(2, &[field(1, SECRET.as_bytes()), field(2, &secret)].concat()));
     }
     response.extend(field(4, SECRET.as_bytes()));
-    response.extend(field(5, b"1"));
+    response.extend(field(5, version.as_bytes()));
     let mut framed = vec![0];
     framed.extend(u32::try_from(response.len()).ok()?.to_be_bytes());
     framed.extend(response);
@@ -127,13 +185,13 @@ fn answer(certificates: &Certificates, request: &[u8]) -> Option<Bytes> {
 }
 
 /// A `Secret`.
-fn secret(certificates: &Certificates, name: &str) -> Option<Vec<u8>> {
+fn secret(secrets: &Secrets, name: &str) -> Option<Vec<u8>> {
     // A `DataSource` with the bytes in it.
     let inline = |bytes: Vec<u8>| field(2, &bytes);
-    let chain = inline(certificates.pem(name, "pem").ok()?);
-    let content = match certificates.pem(name, "key") {
-        Ok(key) => field(2, &[field(1, &chain), field(2, &inline(key))].concat()),
-        Err(_) => field(4, &field(1, &chain)),
+    let chain = inline(secrets(name, "pem")?);
+    let content = match secrets(name, "key") {
+        Some(key) => field(2, &[field(1, &chain), field(2, &inline(key))].concat()),
+        None => field(4, &field(1, &chain)),
     };
     Some([field(1, name.as_bytes()), content].concat())
 }

@@ -1,11 +1,31 @@
 //! A real etcd of one member, on loopback.
 
-use std::{path::PathBuf, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{bail, Result};
 use tempfile::TempDir;
 
 use super::{eventually, paths, ports, Process, PATIENCE};
+
+/// Name of the file with the keys that seal what control planes share.
+const SECRET_KEYS: &str = "secret.key";
+
+/// Arguments of control planes over a store, with a secret key file in `folder` that they share.
+pub(super) fn secret_key_arguments(folder: &Path, store: &str) -> Result<Vec<String>> {
+    let keys = folder.join(SECRET_KEYS);
+    if !keys.exists() {
+        std::fs::write(&keys, format!("{}\n", "5e".repeat(32)))?;
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(&keys, std::fs::Permissions::from_mode(0o600))?;
+    }
+    let keys = keys.display().to_string();
+    Ok(["--store", store, "--secret-key-file", &keys]
+        .map(str::to_owned)
+        .to_vec())
+}
 
 /// A running etcd, ended when it is dropped.
 #[derive(Debug)]
@@ -36,21 +56,12 @@ impl Etcd {
 
     /// Arguments of control planes over it, with a secret key file that they share.
     pub fn arguments(&self) -> Result<Vec<String>> {
-        let keys = self.secret_key_file();
-        if !keys.exists() {
-            std::fs::write(&keys, format!("{}\n", "5e".repeat(32)))?;
-            use std::os::unix::fs::PermissionsExt;
-            std::fs::set_permissions(&keys, std::fs::Permissions::from_mode(0o600))?;
-        }
-        let keys = keys.display().to_string();
-        Ok(["--store", &self.url(), "--secret-key-file", &keys]
-            .map(str::to_owned)
-            .to_vec())
+        secret_key_arguments(self.dir.path(), &self.url())
     }
 
     /// The secret key file of [`Etcd::arguments`].
     pub fn secret_key_file(&self) -> PathBuf {
-        self.dir.path().join("secret.key")
+        self.dir.path().join(SECRET_KEYS)
     }
 
     /// kill -9.

@@ -62,6 +62,16 @@ impl Process {
         let _ = kill_process(pid(&self.child), Signal::TERM);
     }
 
+    /// SIGSTOP: it is there and does nothing.
+    pub fn freeze(&self) {
+        let _ = kill_process(pid(&self.child), Signal::STOP);
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&self) {
+        let _ = kill_process(pid(&self.child), Signal::CONT);
+    }
+
     /// Its exit status once it has ended; `None` if it has not within `patience`.
     pub async fn ended(&mut self, patience: Duration) -> Option<ExitStatus> {
         let started = Instant::now();

@@ -25,12 +25,18 @@ impl Rig {
 
     /// Starts a proxy and does not wait.
     pub fn start_proxy(&self, resource: &str) -> Result<Proxy> {
+        self.start_proxy_with(resource, &[])
+    }
+
+    /// The same, with more variables.
+    pub fn start_proxy_with(&self, resource: &str, variables: &[(&str, &str)]) -> Result<Proxy> {
         let admin = ports::free()?;
         let agent = ports::free()?;
         let mut command = self.proxy_command(resource)?;
         command
             .env("ENVOY_ADMIN_ACCESS_PORT", admin.to_string())
-            .env("APPNET_AGENT_HTTP_PORT", agent.to_string());
+            .env("APPNET_AGENT_HTTP_PORT", agent.to_string())
+            .envs(variables.iter().copied());
         let name = format!("proxy-{}", resource.rsplit('/').next().unwrap_or("proxy"));
         Ok(Proxy {
             process: self.spawn(&name, command)?,

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use crate::held::Held;
 use crate::proxy::{self, Manner, Role, Variant};
 use crate::tally::Tally;
+use crate::way::Way;
 
 /// Connected proxies. They go when the fleet is dropped.
 pub struct Fleet {
@@ -22,13 +23,35 @@ pub struct Fleet {
 /// What kind of fleet.
 #[derive(Clone, Debug)]
 pub struct Order {
-    /// `http://127.0.0.1:18000`
-    pub server: String,
+    /// The servers. Each proxy begins with another one, and goes on to the next when it loses one.
+    pub ways: Vec<Way>,
     /// Node ids, `{}` standing for a proxy's number.
     pub nodes: String,
     pub count: usize,
     pub variant: Variant,
     pub manner: Manner,
+    /// How often in a row a proxy may fail.
+    pub attempts: u32,
+    /// Whether it is noted when something comes again or goes back.
+    pub keeps_journal: bool,
+}
+
+/// How often in a row a proxy of a measured fleet may fail.
+const ATTEMPTS: u32 = 10;
+
+impl Order {
+    /// Proxies at one server that take everything.
+    pub fn of(way: Way, nodes: &str, count: usize, variant: Variant) -> Self {
+        Self {
+            ways: vec![way],
+            nodes: nodes.to_owned(),
+            count,
+            variant,
+            manner: Manner::Accepting,
+            attempts: ATTEMPTS,
+            keeps_journal: false,
+        }
+    }
 }
 
 impl Fleet {
@@ -44,10 +67,13 @@ impl Fleet {
         let mut held = held.into_iter();
         let proxies = (0..order.count).map(|number| {
             let role = Role {
-                server: order.server.clone(),
+                ways: order.ways.clone(),
+                first: number,
                 node: order.nodes.replace("{}", &number.to_string()),
                 variant: order.variant,
                 manner: order.manner,
+                attempts: order.attempts,
+                keeps_journal: order.keeps_journal,
             };
             let held = held.next().unwrap_or_default();
             tokio::spawn(proxy::run(role, held, Arc::clone(&tally), stopped.clone()))

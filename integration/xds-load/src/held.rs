@@ -54,6 +54,12 @@ impl Subscription {
         is_new
     }
 
+    fn drop_name(&mut self, name: &str) -> bool {
+        self.versions.remove(name);
+        self.names.retain(|known| known != name);
+        self.known.remove(name)
+    }
+
     fn is_complete(&self) -> bool {
         self.is_answered && self.names.iter().all(|name| self.versions.contains_key(name))
     }
@@ -63,11 +69,20 @@ impl Subscription {
 #[derive(Clone, Debug, Default)]
 pub struct Held {
     types: BTreeMap<&'static str, Subscription>,
-    newest: Stamp0,
+    /// Under which names clusters have their endpoints.
+    services: HashMap<String, String>,
+    /// The newest change that has come as a whole.
+    newest: Option<Stamp>,
+    /// Changes of which some resources have come.
+    begun: BTreeMap<Stamp, usize>,
 }
 
-/// The newest stamp seen, none at first.
-type Stamp0 = Option<Stamp>;
+/// Names of a type that are to be asked for, or no more.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    pub added: Vec<String>,
+    pub dropped: Vec<String>,
+}
 
 /// A resource that arrived: its name where the response says it, its version in the delta variant, its bytes.
 pub struct Arrived {
@@ -95,26 +110,40 @@ impl Held {
         begun(CLUSTER) && begun(LISTENER) && self.types.values().all(Subscription::is_complete)
     }
 
-    /// Takes a response, and gives the names that are to be asked for by type.
+    /// Clusters or listeners that a full state has no more.
+    pub fn missing(&self, type_url: &'static str, arrived: &[Arrived]) -> Vec<String> {
+        let is_full = type_url == CLUSTER || type_url == LISTENER;
+        let Some(own) = self.types.get(type_url).filter(|_| is_full) else {
+            return Vec::new();
+        };
+        let there: HashSet<&str> = arrived.iter().map(|resource| resource.name.as_str()).collect();
+        let gone = own.versions.keys().filter(|name| !there.contains(name.as_str()));
+        gone.cloned().collect()
+    }
+
+    /// Takes a response, and gives what is to be asked for by type, and what no more.
     pub fn take(
         &mut self,
         type_url: &'static str,
         arrived: Vec<Arrived>,
         removed: &[String],
-    ) -> Vec<(&'static str, Vec<String>)> {
-        let mut wanted: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
+    ) -> BTreeMap<&'static str, Wanted> {
+        let mut wanted: BTreeMap<&'static str, Wanted> = BTreeMap::new();
         for resource in &arrived {
             let named: Vec<(&'static str, String)> = match type_url {
-                CLUSTER => endpoints_of(&resource.value)
-                    .map(|name| (ENDPOINT, name))
-                    .into_iter()
-                    .collect(),
+                CLUSTER => match endpoints_of(&resource.value) {
+                    Some(service) => {
+                        self.services.insert(resource.name.clone(), service.clone());
+                        vec![(ENDPOINT, service)]
+                    }
+                    None => Vec::new(),
+                },
                 LISTENER => of_listener(&resource.value),
                 _ => Vec::new(),
             };
             for (of, name) in named {
                 if self.of(of).add(name.clone()) {
-                    wanted.entry(of).or_default().push(name);
+                    wanted.entry(of).or_default().added.push(name);
                 }
             }
         }
@@ -125,18 +154,34 @@ impl Held {
         }
         own.versions
             .extend(arrived.into_iter().map(|resource| (resource.name, resource.version)));
-        wanted.into_iter().collect()
+        if type_url == CLUSTER {
+            for name in removed {
+                let Some(service) = self.services.remove(name) else {
+                    continue;
+                };
+                let is_shared = self.services.values().any(|other| *other == service);
+                if !is_shared && self.of(ENDPOINT).drop_name(&service) {
+                    wanted.entry(ENDPOINT).or_default().dropped.push(service);
+                }
+            }
+        }
+        wanted
     }
 
-    /// The stamps in a response that are newer than any before: each change is counted once.
-    pub fn news(&mut self, arrived: &[Arrived]) -> Vec<Stamp> {
+    /// The changes that have come as a whole with this response, newer than any before: each is counted once. `parts` says how
+    /// many resources a change has.
+    pub fn news(&mut self, arrived: &[Arrived], parts: impl Fn(Stamp) -> usize) -> Vec<Stamp> {
         let before = self.newest;
-        let mut stamps: Vec<Stamp> = arrived.iter().flat_map(|one| Stamp::find_all(&one.value)).collect();
-        stamps.retain(|stamp| Some(*stamp) > before);
-        stamps.sort_unstable();
-        stamps.dedup();
-        self.newest = stamps.last().copied().or(before);
-        stamps
+        for stamp in arrived.iter().flat_map(|one| Stamp::find_all(&one.value)) {
+            if Some(stamp) > before {
+                *self.begun.entry(stamp).or_default() += 1;
+            }
+        }
+        let whole = self.begun.iter().filter(|(stamp, count)| **count >= parts(**stamp));
+        let whole: Vec<Stamp> = whole.map(|(stamp, _)| *stamp).collect();
+        self.newest = whole.last().copied().or(before);
+        self.begun.retain(|stamp, _| Some(*stamp) > self.newest);
+        whole
     }
 }
 

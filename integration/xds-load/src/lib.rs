@@ -6,13 +6,17 @@
 //! ([`stamp`]), so that a proxy that receives one knows how long it took, whichever server sends it.
 //!
 //! `xds-bench` measures servers that it starts itself (`cargo xtask bench xds`); `xds-storm` connects a fleet to
-//! a server that runs already.
+//! a server that runs already. [`hostile`] has clients that no server should have to bear.
 
 pub mod bench;
 pub mod fleet;
 pub mod held;
+pub mod hostile;
+pub mod journal;
+pub mod mesh;
 pub mod proxy;
 pub mod stamp;
 pub mod tally;
+pub mod way;
 pub mod wire;
 pub mod world;

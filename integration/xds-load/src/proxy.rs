@@ -1,29 +1,32 @@
 //! One simulated proxy: its own connection and its own stream, as an Envoy has.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use bytes::Bytes;
 use ferromesh_xds::type_url::{CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE};
 use prost::Message;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::client::Grpc;
 use tonic::codec::Streaming;
-use tonic::transport::{Channel, Endpoint};
 use tonic_prost::ProstCodec;
 
 use crate::held::{Arrived, Held};
+use crate::journal::Journal;
 use crate::stamp::Stamp;
 use crate::tally::{Tally, Watch};
+use crate::way::Way;
 use crate::wire::{DeltaRequest, DeltaResponse, Named, Node, Request, Response, Status};
 
 const SERVICE: &str = "/envoy.service.discovery.v3.AggregatedDiscoveryService";
 /// Envoy takes responses of any size.
 const MOST_BYTES: usize = 1 << 30;
-/// How often a proxy connects, and how much longer it waits each time. Envoy does so without end.
-const ATTEMPTS: u32 = 10;
-const PAUSE: Duration = Duration::from_millis(200);
+/// How long a proxy waits before it connects again: a random part of so much, and more each time that it fails.
+const PAUSE: Duration = Duration::from_millis(400);
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 /// Requests that wait to be sent.
 const QUEUE: usize = 64;
 
@@ -43,58 +46,101 @@ pub enum Manner {
     Accepting,
     /// Takes everything until it is complete, and refuses whatever comes later.
     Rejecting,
+    /// Refuses responses with this text in a resource, and takes all others.
+    Refusing(&'static str),
+    /// Answers nothing any more once there was this text in a resource, as an Envoy whose main thread is stuck.
+    FallingSilent(&'static str),
 }
 
 /// How to be a proxy.
 #[derive(Clone, Debug)]
 pub struct Role {
-    /// `http://127.0.0.1:18000`
-    pub server: String,
+    /// The servers, one after the other: whoever loses one goes to the next.
+    pub ways: Vec<Way>,
+    /// The first of them.
+    pub first: usize,
     pub node: String,
     pub variant: Variant,
     pub manner: Manner,
+    /// How often in a row it may fail. Envoy tries without end.
+    pub attempts: u32,
+    /// Whether it keeps a [`Journal`].
+    pub keeps_journal: bool,
 }
 
-/// Runs until `stop`, the server's end, or an error; gives what the proxy holds.
+/// Why a stream is over.
+enum End {
+    /// It was asked to stop.
+    Asked,
+    /// The server ended it with `OK`: the proxy comes again, here or elsewhere.
+    Told,
+}
+
+/// Runs until `stop`, or until it has failed too often in a row; gives what the proxy holds.
 pub async fn run(role: Role, held: Held, tally: Arc<Tally>, stop: watch::Receiver<bool>) -> Held {
     let mut proxy = Proxy {
         held,
         tally,
         manner: role.manner,
+        journal: role.keeps_journal.then(Journal::default),
         is_counted: false,
+        responses: 0,
+        is_struck: false,
         watched: None,
     };
-    for attempt in 1.. {
+    let (mut failures, mut turn) = (0, role.first);
+    loop {
+        let before = proxy.responses;
+        let way = &role.ways[turn % role.ways.len()];
         let ended = match role.variant {
-            Variant::Delta => proxy.delta(&role, stop.clone()).await,
-            Variant::Sotw => proxy.state_of_the_world(&role, stop.clone()).await,
+            Variant::Delta => proxy.delta(&role, way, stop.clone()).await,
+            Variant::Sotw => proxy.state_of_the_world(&role, way, stop.clone()).await,
         };
+        if proxy.responses > before {
+            failures = 0;
+        }
+        failures += 1;
         match ended {
-            Ok(()) => break,
-            Err(_) if attempt < ATTEMPTS => {
-                proxy.tally.reconnects();
-                tokio::time::sleep(PAUSE * attempt).await;
-            }
-            Err(error) => {
+            Ok(End::Asked) => break,
+            Err(error) if failures >= role.attempts => {
                 proxy.tally.failed(format!("{}: {error:#}", role.node));
                 break;
             }
+            Ok(End::Told) | Err(_) => {}
+        }
+        proxy.tally.reconnects();
+        turn += 1;
+        let mut stop = stop.clone();
+        tokio::select! {
+            () = tokio::time::sleep(pause(failures)) => {}
+            _ = stop.wait_for(|stop| *stop) => break,
         }
     }
     proxy.held
+}
+
+/// A random part of a time that grows, as Envoy's.
+fn pause(failures: u32) -> Duration {
+    let longest = (PAUSE * failures).min(LONGEST_PAUSE);
+    longest.mul_f64((RandomState::new().hash_one(0) % 1000) as f64 / 1000.0)
 }
 
 struct Proxy {
     held: Held,
     tally: Arc<Tally>,
     manner: Manner,
+    journal: Option<Journal>,
     is_counted: bool,
+    /// Responses since the beginning.
+    responses: usize,
+    /// Whether what its manner is about has come.
+    is_struck: bool,
     /// The last change without a stamp that was seen.
     watched: Option<Watch>,
 }
 
 impl Proxy {
-    async fn delta(&mut self, role: &Role, stop: watch::Receiver<bool>) -> Result<()> {
+    async fn delta(&mut self, role: &Role, way: &Way, stop: watch::Receiver<bool>) -> Result<End> {
         let (requests, receiver) = mpsc::channel(QUEUE);
         let mut node = Some(node(role));
         for (type_url, names, versions) in self.opening() {
@@ -107,7 +153,7 @@ impl Proxy {
             };
             requests.send(request).await?;
         }
-        let mut responses: Streaming<DeltaResponse> = open(role, "DeltaAggregatedResources", receiver).await?;
+        let mut responses: Streaming<DeltaResponse> = open(way, "DeltaAggregatedResources", receiver).await?;
         self.count_once();
         while let Some(response) = next(&mut responses, &stop).await? {
             let Some(type_url) = known(&response.type_url) else {
@@ -122,7 +168,10 @@ impl Proxy {
                     value: resource.resource.map(|any| any.value).unwrap_or_default(),
                 })
                 .collect();
-            let error_detail = self.judge(type_url, &arrived);
+            let error_detail = self.judge(role, type_url, &arrived);
+            if self.is_silent() {
+                continue;
+            }
             let wanted = self.held.take(type_url, arrived, &response.removed_resources);
             let answer = DeltaRequest {
                 type_url: response.type_url,
@@ -134,17 +183,18 @@ impl Proxy {
             for (type_url, names) in wanted {
                 let ask = DeltaRequest {
                     type_url: type_url.to_owned(),
-                    resource_names_subscribe: names,
+                    resource_names_subscribe: names.added,
+                    resource_names_unsubscribe: names.dropped,
                     ..DeltaRequest::default()
                 };
                 requests.send(ask).await?;
             }
             self.count_once();
         }
-        Ok(())
+        Ok(if *stop.borrow() { End::Asked } else { End::Told })
     }
 
-    async fn state_of_the_world(&mut self, role: &Role, stop: watch::Receiver<bool>) -> Result<()> {
+    async fn state_of_the_world(&mut self, role: &Role, way: &Way, stop: watch::Receiver<bool>) -> Result<End> {
         let (requests, receiver) = mpsc::channel(QUEUE);
         let mut node = Some(node(role));
         for (type_url, resource_names, _) in self.opening() {
@@ -158,7 +208,7 @@ impl Proxy {
             };
             requests.send(request).await?;
         }
-        let mut responses: Streaming<Response> = open(role, "StreamAggregatedResources", receiver).await?;
+        let mut responses: Streaming<Response> = open(way, "StreamAggregatedResources", receiver).await?;
         self.count_once();
         let mut nonces: Vec<(&'static str, String)> = Vec::new();
         while let Some(response) = next(&mut responses, &stop).await? {
@@ -176,14 +226,18 @@ impl Proxy {
                     value: any.value,
                 })
                 .collect();
-            let error_detail = self.judge(type_url, &arrived);
+            let error_detail = self.judge(role, type_url, &arrived);
+            if self.is_silent() {
+                continue;
+            }
             if error_detail.is_none() {
                 self.held.of(type_url).version = response.version_info;
             }
             nonces.retain(|(of, _)| *of != type_url);
             nonces.push((type_url, response.nonce));
             let mut asked: Vec<&'static str> = vec![type_url];
-            asked.extend(self.held.take(type_url, arrived, &[]).into_iter().map(|(of, _)| of));
+            let gone = self.held.missing(type_url, &arrived);
+            asked.extend(self.held.take(type_url, arrived, &gone).into_keys());
             for (of, error_detail) in asked
                 .into_iter()
                 .zip(std::iter::once(error_detail).chain(std::iter::repeat(None)))
@@ -205,7 +259,7 @@ impl Proxy {
             }
             self.count_once();
         }
-        Ok(())
+        Ok(if *stop.borrow() { End::Asked } else { End::Told })
     }
 
     /// What a stream begins with: the types of a first connection, or all that are held. An Envoy with listeners that
@@ -219,10 +273,16 @@ impl Proxy {
     }
 
     /// Counts what arrived, and says what is wrong with it.
-    fn judge(&mut self, type_url: &str, arrived: &[Arrived]) -> Option<Status> {
+    fn judge(&mut self, role: &Role, type_url: &'static str, arrived: &[Arrived]) -> Option<Status> {
         let now = Stamp::now();
+        self.responses += 1;
+        if let Some(journal) = &mut self.journal {
+            let flaps = journal.take(type_url, role.variant, arrived);
+            self.tally
+                .flaps(flaps.into_iter().map(|flap| format!("{}: {flap}", role.node)));
+        }
         let bytes: usize = arrived.iter().map(|one| one.value.len()).sum();
-        let mut news = self.held.news(arrived);
+        let mut news = self.held.news(arrived, |stamp| self.tally.parts(stamp));
         let watch = self.tally.watched().filter(|watch| watch.type_url == type_url);
         if let Some(watch) = watch.filter(|watch| self.watched != Some(*watch)) {
             self.watched = Some(watch);
@@ -230,10 +290,26 @@ impl Proxy {
         }
         let news = news.iter().map(|stamp| (*stamp, now.millis_since(*stamp)));
         self.tally.response(arrived.len(), bytes, news);
-        (self.manner == Manner::Rejecting && self.is_counted).then(|| Status {
+        let is_refused = match self.manner {
+            Manner::Accepting => false,
+            Manner::Rejecting => self.is_counted,
+            Manner::Refusing(text) | Manner::FallingSilent(text) => {
+                let has = |one: &Arrived| one.value.windows(text.len()).any(|bytes| bytes == text.as_bytes());
+                let is_meant = arrived.iter().any(has);
+                if is_meant && !std::mem::replace(&mut self.is_struck, true) {
+                    self.tally.struck();
+                }
+                is_meant
+            }
+        };
+        is_refused.then(|| Status {
             code: tonic::Code::InvalidArgument as i32,
             message: "refused by a simulated proxy".to_owned(),
         })
+    }
+
+    fn is_silent(&self) -> bool {
+        self.is_struck && matches!(self.manner, Manner::FallingSilent(_))
     }
 
     fn count_once(&mut self) {
@@ -248,6 +324,7 @@ fn node(role: &Role) -> Node {
     Node {
         id: role.node.clone(),
         cluster: "load".to_owned(),
+        metadata: Bytes::new(),
         user_agent_name: "ferromesh-xds-load".to_owned(),
     }
 }
@@ -259,16 +336,12 @@ fn known(type_url: &str) -> Option<&'static str> {
         .find(|known| *known == type_url)
 }
 
-async fn open<Q, A>(role: &Role, method: &str, requests: mpsc::Receiver<Q>) -> Result<Streaming<A>>
+async fn open<Q, A>(way: &Way, method: &str, requests: mpsc::Receiver<Q>) -> Result<Streaming<A>>
 where
     Q: Message + 'static,
     A: Message + Default + 'static,
 {
-    let channel: Channel = Endpoint::from_shared(role.server.clone())?
-        .connect()
-        .await
-        .context("cannot connect")?;
-    let mut client = Grpc::new(channel).max_decoding_message_size(MOST_BYTES);
+    let mut client = Grpc::new(way.channel().await?).max_decoding_message_size(MOST_BYTES);
     client.ready().await.context("not ready")?;
     let path = format!("{SERVICE}/{method}").parse()?;
     let codec = ProstCodec::<Q, A>::default();

@@ -12,14 +12,23 @@ pub struct Tally {
     complete: AtomicUsize,
     failures: AtomicUsize,
     reconnects: AtomicUsize,
+    struck: AtomicUsize,
     first_failure: Mutex<Option<String>>,
     responses: AtomicUsize,
     bytes: AtomicU64,
     resources: AtomicUsize,
     watch: Mutex<Option<Watch>>,
+    /// Of changes of more than one resource: how many.
+    parts: Mutex<HashMap<Stamp, usize>>,
+    /// What came again or went back, and the words of the first.
+    flap_count: AtomicUsize,
+    first_flaps: Mutex<Vec<String>>,
     /// Milliseconds to each proxy by change.
     latencies: Mutex<HashMap<Stamp, Vec<f64>>>,
 }
+
+/// How many flaps are kept in words.
+const FLAPS: usize = 10;
 
 /// Responses, their resources, and the bytes of these.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +56,16 @@ impl Tally {
         *lock(&self.watch)
     }
 
+    /// Says that a change has so many resources: who has fewer has not got it.
+    pub fn expect(&self, change: Stamp, resources: usize) {
+        lock(&self.parts).insert(change, resources);
+    }
+
+    /// How many resources a change has: 1 unless said.
+    pub fn parts(&self, change: Stamp) -> usize {
+        lock(&self.parts).get(&change).copied().unwrap_or(1)
+    }
+
     /// A proxy has everything that it asked for.
     pub fn complete(&self) {
         self.complete.fetch_add(1, Ordering::Relaxed);
@@ -62,10 +81,36 @@ impl Tally {
         self.reconnects.load(Ordering::Relaxed)
     }
 
+    /// A proxy was given what its manner is about.
+    pub fn struck(&self) {
+        self.struck.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many were.
+    pub fn struck_count(&self) -> usize {
+        self.struck.load(Ordering::Relaxed)
+    }
+
     /// A proxy ended with an error.
     pub fn failed(&self, why: String) {
         self.failures.fetch_add(1, Ordering::Relaxed);
         lock(&self.first_failure).get_or_insert(why);
+    }
+
+    /// Something came again, or went back: see [`crate::journal`].
+    pub fn flaps(&self, flaps: impl Iterator<Item = String>) {
+        for flap in flaps {
+            self.flap_count.fetch_add(1, Ordering::Relaxed);
+            let mut first = lock(&self.first_flaps);
+            if first.len() < FLAPS {
+                first.push(flap);
+            }
+        }
+    }
+
+    /// How often that happened, and what the first were.
+    pub fn flaps_seen(&self) -> (usize, Vec<String>) {
+        (self.flap_count.load(Ordering::Relaxed), lock(&self.first_flaps).clone())
     }
 
     /// A response came, with so many resources of so many bytes and the changes in it.

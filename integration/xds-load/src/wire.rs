@@ -14,6 +14,9 @@ pub struct Node {
     pub id: String,
     #[prost(string, tag = "2")]
     pub cluster: String,
+    /// An encoded `google.protobuf.Struct`.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub metadata: Bytes,
     #[prost(string, tag = "6")]
     pub user_agent_name: String,
 }

@@ -65,16 +65,36 @@ pub enum Change {
     Extension,
     /// One more cluster, with its endpoints.
     Cluster(usize),
+    /// One cluster less, with its endpoints.
+    Remove(usize),
+    /// Every cluster, all their endpoints, the route table and the filter configuration.
+    All,
 }
 
 impl Change {
-    /// The resources after the change.
+    /// How many resources of the change carry its stamp; none where it takes something away.
+    pub fn parts(self, size: &Size) -> usize {
+        match self {
+            Self::All => 2 * size.clusters + 2,
+            Self::Remove(_) => 0,
+            _ => 1,
+        }
+    }
+
+    /// The resources after the change, as far as there are some.
     pub fn resources(self, size: &Size, stamp: Stamp) -> Vec<Encoded> {
         match self {
             Self::Endpoint(index) => vec![endpoints(index, size.endpoints, stamp)],
             Self::Route => vec![route_table(size.routes, stamp)],
             Self::Extension => vec![filter(stamp)],
             Self::Cluster(index) => vec![cluster(index, stamp), endpoints(index, size.endpoints, Stamp::NONE)],
+            Self::Remove(_) => Vec::new(),
+            Self::All => {
+                let clusters = (0..size.clusters).map(|index| cluster(index, stamp));
+                let endpoints = (0..size.clusters).map(|index| endpoints(index, size.endpoints, stamp));
+                let rest = [route_table(size.routes, stamp), filter(stamp)];
+                clusters.chain(endpoints).chain(rest).collect()
+            }
         }
     }
 
@@ -85,6 +105,8 @@ impl Change {
             Self::Route => format!("route 0 {stamp}\n"),
             Self::Extension => format!("extension 0 {stamp}\n"),
             Self::Cluster(index) => format!("cluster {index} {stamp}\n"),
+            Self::Remove(index) => format!("remove {index} {stamp}\n"),
+            Self::All => format!("all 0 {stamp}\n"),
         }
     }
 
@@ -97,6 +119,8 @@ impl Change {
             "route" => Self::Route,
             "extension" => Self::Extension,
             "cluster" => Self::Cluster(index),
+            "remove" => Self::Remove(index),
+            "all" => Self::All,
             _ => return None,
         };
         Some((change, stamp))
@@ -293,11 +317,17 @@ mod tests {
             Change::Route,
             Change::Extension,
             Change::Cluster(7),
+            Change::Remove(7),
+            Change::All,
         ] {
             let stamp = Stamp::now();
             assert_eq!(Change::parse(&change.line(stamp)), Some((change, stamp)));
-            let (_, _, bytes) = &change.resources(&size, stamp)[0];
-            assert_eq!(Stamp::find_all(bytes).collect::<Vec<_>>(), [stamp], "{change:?}");
+            let resources = change.resources(&size, stamp);
+            let stamps: Vec<Stamp> = resources
+                .iter()
+                .flat_map(|(_, _, bytes)| Stamp::find_all(bytes))
+                .collect();
+            assert_eq!(stamps, vec![stamp; change.parts(&size)], "{change:?}");
         }
         assert_eq!(Change::parse("endpoint x"), None);
     }

@@ -1,11 +1,11 @@
-//! `cargo xtask bench xds`: our xDS layer beside go-control-plane, under simulated proxies.
+//! `cargo xtask bench xds`: our xDS layer beside go-control-plane, under simulated proxies; and the whole product.
 
 use std::path::Path;
 use std::process::{ExitCode, Stdio};
 
 use anyhow::{Context, Result};
 
-use crate::environment::go_control_plane;
+use crate::environment::{go_control_plane, Environment};
 use crate::modules;
 use crate::process;
 use crate::progress;
@@ -23,6 +23,7 @@ pub fn run(workspace: &Workspace, json: Option<&Path>, arguments: &[String]) -> 
             None
         }
     };
+    let environment = Environment::prepare(workspace)?;
     modules::build(workspace)?;
     // All programs: the benchmark starts the others.
     let build = ["--release", "--package", "ferromesh-xds-load", "--package", "ferromesh"];
@@ -43,8 +44,9 @@ pub fn run(workspace: &Workspace, json: Option<&Path>, arguments: &[String]) -> 
     if let Some(file) = json {
         bench.arg("--json").arg(file);
     }
-    bench.arg("--product").arg(workspace.target("release/ferromesh"));
-    bench.env("FERROMESH_MODULES", workspace.modules());
+    let product = workspace.target("release/ferromesh");
+    bench.arg("--product").arg(&product);
+    environment.apply(&mut bench).env("FERROMESH_BIN", product);
     let status = bench.args(arguments).stdin(Stdio::null()).status();
     let status = status.with_context(|| format!("cannot start {}", process::line(&bench)))?;
     Ok(if status.success() {

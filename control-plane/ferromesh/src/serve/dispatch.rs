@@ -3,7 +3,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use bytes::Bytes;
-use ferromesh_api::Channel;
+use ferromesh_api::{Channel, ProvenProxy};
 use ferromesh_xds::{AggregatedDiscoveryService, Peer};
 use http::{header, HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -11,33 +11,67 @@ use hyper::body::Incoming;
 use tower::ServiceExt;
 use warp::{filters::BoxedFilter, Filter};
 
-use crate::server::Body;
+use crate::{
+    guard::Guard,
+    server::{streams, Body},
+};
 
 /// The API has a limit of its own for bodies that come slowly, and answers in milliseconds; what takes this long is stuck.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
+
+/// Where proxies come for certificates: only there it is looked at who the connection proves them to be.
+const CERTIFICATES: &str = "/v1/identity/certificates";
 
 /// Both services. Clones share them.
 #[derive(Clone)]
 pub(super) struct Dispatch {
     api: BoxedFilter<(warp::reply::Response,)>,
     xds: AggregatedDiscoveryService,
+    guard: Guard,
+    /// Whether TLS without a certificate is taken for what plaintext is: only this machine reaches the listener.
+    is_local: bool,
 }
 
 impl Dispatch {
-    pub(super) fn new(api: BoxedFilter<(warp::reply::Response,)>, xds: AggregatedDiscoveryService) -> Self {
-        Self { api, xds }
+    pub(super) fn new(
+        api: BoxedFilter<(warp::reply::Response,)>,
+        xds: AggregatedDiscoveryService,
+        guard: Guard,
+    ) -> Self {
+        Self {
+            api,
+            xds,
+            guard,
+            is_local: false,
+        }
+    }
+
+    /// For a listener that only this machine reaches, where proxies are believed over TLS as they are without.
+    pub(super) fn on_local(self, is_local: bool) -> Self {
+        Self { is_local, ..self }
     }
 
     /// Answers one request.
     pub(super) async fn answer(self, mut request: Request<Incoming>) -> Response<Body> {
         if is_grpc(request.headers()) {
-            let response = never_fails(self.xds.oneshot(request).await);
-            return response.map(|body| body.map_err(Into::into).boxed_unsync());
+            if self.is_local && request.extensions().get() == Some(&Peer::Unidentified) {
+                request.extensions_mut().insert(Peer::Local);
+            }
+            let answer = |request| async { never_fails(self.xds.oneshot(request).await) };
+            return streams::admitted(request, answer).await;
         }
         let is_local = matches!(request.extensions().get(), Some(Peer::Local));
         request
             .extensions_mut()
             .insert(if is_local { Channel::Local } else { Channel::Tls });
+        if request.uri().path() == CERTIFICATES {
+            if let Some(peer) = request.extensions().get::<Peer>() {
+                let proven = self.guard.proven(peer);
+                let proven = proven.map(|proxy| proxy.to_string());
+                let proven = ProvenProxy(proven.map_err(|refusal| refusal.detail()));
+                request.extensions_mut().insert(proven);
+            }
+        }
         let answer = warp::service(self.api.map(|response| response)).oneshot(request);
         match tokio::time::timeout(TIME_LIMIT, answer).await {
             Ok(response) => never_fails(response).map(|body| body.map_err(Into::into).boxed_unsync()),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ferromesh_xds::peer::{Certificate, Peer};
-use rustls::ServerConfig;
+use rustls::{pki_types::CertificateDer, ServerConfig};
 use tokio::{io::AsyncWriteExt, sync::watch};
 use tokio_rustls::{server::TlsStream, TlsAcceptor};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
@@ -62,18 +62,33 @@ content-length: 57\r\nconnection: close\r\n\r\n{\"message\":\"this port speaks h
 /// The chain was verified in the handshake; here it is only read.
 fn peer(stream: &TlsStream<Stream>) -> Peer {
     let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
-    let Some(leaf) = chain.first() else {
-        return Peer::Unidentified;
-    };
-    match X509Certificate::from_der(leaf) {
-        Ok((_, read)) => Peer::Certificate(Arc::new(Certificate {
-            uris: uris(&read),
-            serial: read.raw_serial().iter().map(|byte| format!("{byte:02x}")).collect(),
-            not_after_seconds: read.validity().not_after.timestamp(),
-        })),
-        // rustls has read it before; what it can read and we cannot names nobody.
-        Err(_) => Peer::Unidentified,
+    // rustls has read it before; what it can read and we cannot names nobody.
+    read(chain).map_or(Peer::Unidentified, |certificate| {
+        Peer::Certificate(Arc::new(certificate))
+    })
+}
+
+/// What a chain says, its own certificate first; `None` if one of them cannot be read.
+pub(crate) fn read(chain: &[CertificateDer<'_>]) -> Option<Certificate> {
+    let (_, own) = X509Certificate::from_der(chain.first()?).ok()?;
+    let mut not_after = own.validity().not_after.timestamp();
+    for between in chain.get(1..).unwrap_or_default() {
+        let (_, between) = X509Certificate::from_der(between).ok()?;
+        // The authority itself may be among them, and has an end of its own that nobody looks at.
+        if between.subject() != between.issuer() {
+            not_after = not_after.min(between.validity().not_after.timestamp());
+        }
     }
+    let usage = own.extended_key_usage().ok().flatten();
+    Some(Certificate {
+        uris: uris(&own),
+        serial: own.raw_serial().iter().map(|byte| format!("{byte:02x}")).collect(),
+        not_after_seconds: not_after,
+        not_before_seconds: own.validity().not_before.timestamp(),
+        // Without the extension it may be used for everything (RFC 5280 4.2.1.12).
+        is_for_servers: usage.is_none_or(|usage| usage.value.server_auth || usage.value.any),
+        chain: chain.iter().map(|one| one.to_vec()).collect(),
+    })
 }
 
 fn uris(certificate: &X509Certificate<'_>) -> Vec<String> {

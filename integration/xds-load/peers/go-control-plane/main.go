@@ -40,13 +40,13 @@ const (
 
 // world holds the resources; a change replaces an element and makes a new slice, so that snapshots stay as they are.
 type world struct {
-	endpointsEach, routes                     int
+	size, endpointsEach, routes               int
 	clusters, endpoints, listeners, tables, x []types.Resource
 	versions                                  [5]int
 }
 
 func newWorld(clusters, endpointsEach, routes int) *world {
-	w := &world{endpointsEach: endpointsEach, routes: routes}
+	w := &world{size: clusters, endpointsEach: endpointsEach, routes: routes}
 	for i := 0; i < clusters; i++ {
 		w.clusters = append(w.clusters, newCluster(i, noStamp))
 		w.endpoints = append(w.endpoints, newEndpoints(i, endpointsEach, noStamp))
@@ -74,9 +74,36 @@ func (w *world) apply(kind string, index int, stamp string) {
 		w.endpoints = append(append([]types.Resource{}, w.endpoints...), newEndpoints(index, w.endpointsEach, noStamp))
 		w.versions[0]++
 		w.versions[1]++
+	case "remove":
+		w.clusters = without(w.clusters, index)
+		w.endpoints = without(w.endpoints, index)
+		w.versions[0]++
+		w.versions[1]++
+	case "all":
+		w.clusters, w.endpoints = nil, nil
+		for i := 0; i < w.size; i++ {
+			w.clusters = append(w.clusters, newCluster(i, stamp))
+			w.endpoints = append(w.endpoints, newEndpoints(i, w.endpointsEach, stamp))
+		}
+		w.tables = []types.Resource{newTable(w.routes, stamp)}
+		w.x = []types.Resource{newFilter(stamp)}
+		for _, of := range []int{0, 1, 3, 4} {
+			w.versions[of]++
+		}
 	default:
 		log.Fatalf("no change of kind %q", kind)
 	}
+}
+
+// without leaves out what is named after an index.
+func without(all []types.Resource, index int) []types.Resource {
+	var left []types.Resource
+	for _, one := range all {
+		if cache.GetResourceName(one) != "c"+strconv.Itoa(index) {
+			left = append(left, one)
+		}
+	}
+	return left
 }
 
 func (w *world) snapshot() *cache.Snapshot {

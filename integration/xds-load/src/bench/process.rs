@@ -1,11 +1,11 @@
 //! A measured server: a process that is told its changes on standard input, and what the kernel knows of it.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{bail, Context, Result};
+use ferromesh_integration::meter;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 
@@ -63,20 +63,18 @@ impl Server {
 }
 
 impl Running {
-    /// Asks for a change now.
+    /// Asks for a change, whose moment is `stamp`.
     ///
     /// # Errors
     /// The server is gone.
-    pub async fn change(&mut self, change: Change) -> Result<Stamp> {
-        let stamp = Stamp::now();
+    pub async fn change(&mut self, change: Change, stamp: Stamp) -> Result<()> {
         self.changes.write_all(change.line(stamp).as_bytes()).await?;
-        self.changes.flush().await?;
-        Ok(stamp)
+        Ok(self.changes.flush().await?)
     }
 
-    /// Where simulated proxies connect.
-    pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+    /// Where simulated proxies connect: `host:port`.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
     }
 
     /// Processor time since its start.
@@ -84,7 +82,7 @@ impl Running {
     /// # Errors
     /// The server is gone.
     pub fn cpu(&self) -> Result<Duration> {
-        cpu(self.id()?)
+        meter::cpu(self.id()?)
     }
 
     /// Resident memory in kB.
@@ -92,39 +90,10 @@ impl Running {
     /// # Errors
     /// The server is gone.
     pub fn rss_kb(&self) -> Result<u64> {
-        rss_kb(self.id()?)
+        meter::rss_kb(self.id()?)
     }
 
     fn id(&self) -> Result<u32> {
         self.child.id().context("the server is gone")
     }
-}
-
-/// Processor time of a process since its start, to the nanosecond, of the threads that live.
-///
-/// # Errors
-/// There is no such process.
-pub fn cpu(process: u32) -> Result<Duration> {
-    let mut nanoseconds = 0;
-    for task in fs::read_dir(format!("/proc/{process}/task"))? {
-        let text = fs::read_to_string(task?.path().join("schedstat"))?;
-        let spent: u64 = text
-            .split_ascii_whitespace()
-            .next()
-            .context("empty schedstat")?
-            .parse()?;
-        nanoseconds += spent;
-    }
-    Ok(Duration::from_nanos(nanoseconds))
-}
-
-/// Resident memory of a process in kB.
-///
-/// # Errors
-/// There is no such process.
-pub fn rss_kb(process: u32) -> Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kb = line.and_then(|line| line.split_whitespace().next());
-    Ok(kb.context("no VmRSS")?.parse()?)
 }

@@ -1,26 +1,26 @@
 //! The whole control plane under simulated proxies: from a change through its API to every proxy that has it.
 //!
-//! The mesh is made for the purpose: each of the services has a router and a node whose tasks are in the registry, and
-//! every proxy's node calls all services, so that each change concerns all proxies.
+//! The mesh is [`Mesh`], in which each change concerns all proxies.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure, Context, Result};
-use ferromesh_xds::type_url::{ENDPOINT, ROUTE};
-use serde_json::{json, Value};
+use ferromesh_integration::meter;
+use ferromesh_xds::type_url::ENDPOINT;
+use serde_json::Value;
 use tokio::process::{Child, Command};
 
 use super::figure::Taken;
-use super::process::{cpu, rss_kb};
-use super::{percentile, Options};
+use super::{percentile, Plan};
 use crate::fleet::{Fleet, Order};
-use crate::proxy::{Manner, Variant};
+use crate::mesh::{self, Mesh};
+use crate::proxy::Variant;
 use crate::stamp::Stamp;
 use crate::tally::Watch;
+use crate::way::Way;
 
-const MESH: &str = "scale";
 /// How long the control plane may take until it answers, and the proxies until they are complete.
 const PATIENCE: Duration = Duration::from_secs(120);
 const SETTLE: Duration = Duration::from_secs(2);
@@ -32,14 +32,14 @@ const ARRIVAL: Duration = Duration::from_secs(10);
 pub struct Product {
     /// The built `ferromesh`.
     pub program: PathBuf,
-    pub proxies: usize,
-    pub services: usize,
+    pub mesh: Mesh,
 }
 
 /// A running control plane; killed when dropped.
 struct Running {
     child: Child,
-    url: String,
+    /// `host:port`
+    address: String,
 }
 
 impl Product {
@@ -47,21 +47,22 @@ impl Product {
     ///
     /// # Errors
     /// The control plane or a proxy failed.
-    pub async fn run(&self, options: &Options) -> Result<Vec<Taken>> {
+    pub async fn run(&self, plan: &Plan) -> Result<Vec<Taken>> {
         let data = std::env::temp_dir().join(format!("ferromesh-scale-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&data);
-        let measured = self.measure(options, &data).await;
+        let measured = self.measure(plan, &data).await;
         let _ = std::fs::remove_dir_all(&data);
         measured
     }
 
-    async fn measure(&self, options: &Options, data: &Path) -> Result<Vec<Taken>> {
+    async fn measure(&self, plan: &Plan, data: &Path) -> Result<Vec<Taken>> {
+        let proxies = self.mesh.proxies;
         let mut taken = Vec::new();
         let mut take = |case: &str, metric, value| {
             taken.push(Taken {
                 server: "ferromesh serve".to_owned(),
-                proxies: self.proxies,
-                clusters: self.services,
+                proxies,
+                clusters: self.mesh.services,
                 case: case.to_owned(),
                 metric,
                 value,
@@ -70,20 +71,16 @@ impl Product {
         let port = free_port()?;
         let filling = self.start(data, port).await?;
         let began = Instant::now();
-        self.fill(&filling).await?;
+        for (path, body) in self.mesh.puts() {
+            filling.put(&path, body).await?;
+        }
         take("product-fill", "s", began.elapsed().as_secs_f64());
         filling.kill().await?;
 
         // Cold: nothing runs, and all proxies come at once.
         let began = Instant::now();
         let server = self.start(data, port).await?;
-        let order = Order {
-            server: server.url.clone(),
-            nodes: format!("mesh/{MESH}/virtualNode/n{{}}"),
-            count: self.proxies,
-            variant: Variant::Delta,
-            manner: Manner::Accepting,
-        };
+        let order = Order::of(Way::plain(&server.address), &Mesh::nodes(), proxies, Variant::Delta);
         let fleet = Fleet::launch(&order);
         fleet.complete(PATIENCE).await?;
         take("product-cold", "all_ready_s", began.elapsed().as_secs_f64());
@@ -92,35 +89,43 @@ impl Product {
         take("product-cold", "rss_mb", server.rss_mb()?);
         take("product-cold", "reconnects", fleet.tally.reconnect_count() as f64);
 
-        for (case, type_url) in [("product-endpoint", ENDPOINT), ("product-route", ROUTE)] {
+        for case in ["product-endpoint", "product-route"]
+            .into_iter()
+            .filter(|case| plan.wants(case))
+        {
             let (mut latencies, mut lost) = (Vec::new(), 0);
             let (before, spent) = (fleet.tally.traffic(), server.cpu()?);
-            for number in 0..options.changes {
+            for number in 0..plan.changes {
                 let asked = Stamp::now();
-                fleet.tally.watch(Watch { type_url, asked });
-                let service = number % self.services;
-                if type_url == ENDPOINT {
-                    server.put(&instance(service), task(service, number + 1)).await?;
+                let service = number % self.mesh.services;
+                let (path, body) = if case == "product-endpoint" {
+                    // An address carries no stamp.
+                    fleet.tally.watch(Watch {
+                        type_url: ENDPOINT,
+                        asked,
+                    });
+                    mesh::task(service, number + 1)
                 } else {
-                    server.put(&route(service), routing(service, number + 1)).await?;
-                }
+                    mesh::stamped_route(service, asked)
+                };
+                server.put(&path, body).await?;
                 let until = Instant::now() + ARRIVAL;
-                while fleet.tally.deliveries(asked) < self.proxies && Instant::now() < until {
+                while fleet.tally.deliveries(asked) < proxies && Instant::now() < until {
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
-                lost += self.proxies.saturating_sub(fleet.tally.deliveries(asked));
+                lost += proxies.saturating_sub(fleet.tally.deliveries(asked));
                 latencies.extend(fleet.tally.latencies(&[asked]));
-                tokio::time::sleep(Duration::from_millis(options.pause)).await;
+                tokio::time::sleep(plan.pause).await;
             }
             latencies.sort_unstable_by(f64::total_cmp);
-            let deliveries = (options.changes * self.proxies) as f64;
+            let deliveries = (plan.changes * proxies) as f64;
             let sent = fleet.tally.traffic();
             take(case, "p50_ms", percentile(&latencies, 0.50));
             take(case, "p99_ms", percentile(&latencies, 0.99));
             take(
                 case,
                 "cpu_s_per_change",
-                (server.cpu()? - spent).as_secs_f64() / options.changes as f64,
+                (server.cpu()? - spent).as_secs_f64() / plan.changes as f64,
             );
             take(
                 case,
@@ -147,25 +152,22 @@ impl Product {
         let until = Instant::now() + 2 * SETTLE;
         while Instant::now() < until {
             let asked = Instant::now();
-            server.get(&format!("/v20190125/meshes/{MESH}")).await?;
+            server.get(&Mesh::path()).await?;
             slowest = slowest.max(asked.elapsed());
             peak = peak.max(server.rss_mb()?);
         }
         // They are told of one more change: whoever has it has converged.
         let asked = Stamp::now();
-        fleet.tally.watch(Watch {
-            type_url: ENDPOINT,
-            asked,
-        });
-        server.put(&instance(0), task(0, options.changes + 2)).await?;
-        while fleet.tally.deliveries(asked) < self.proxies && began.elapsed() < PATIENCE {
+        let (path, body) = mesh::stamped_route(0, asked);
+        server.put(&path, body).await?;
+        while fleet.tally.deliveries(asked) < proxies && began.elapsed() < PATIENCE {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         take("product-return", "converged_s", began.elapsed().as_secs_f64());
         take(
             "product-return",
             "lost",
-            self.proxies.saturating_sub(fleet.tally.deliveries(asked)) as f64,
+            proxies.saturating_sub(fleet.tally.deliveries(asked)) as f64,
         );
         take("product-return", "api_slowest_ms", slowest.as_secs_f64() * 1e3);
         take("product-return", "peak_rss_mb", peak);
@@ -175,16 +177,18 @@ impl Product {
     }
 
     async fn start(&self, data: &Path, port: u16) -> Result<Running> {
-        let url = format!("http://127.0.0.1:{port}");
+        let address = format!("127.0.0.1:{port}");
         let child = Command::new(&self.program)
-            .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data"])
+            .args(["serve", "--listen", &address, "--data"])
+            // What a change costs is measured, not how long its stages are watched.
+            .env("FERROMESH_ROLLOUT", "immediate")
             .arg(data)
             .env("FERROMESH_LOG", "warn")
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start {}", self.program.display()))?;
-        let mut running = Running { child, url };
+        let mut running = Running { child, address };
         let until = Instant::now() + PATIENCE;
         while running.get("/readyz").await.is_err() {
             if let Some(status) = running.child.try_wait()? {
@@ -199,91 +203,23 @@ impl Product {
         }
         Ok(running)
     }
-
-    async fn fill(&self, server: &Running) -> Result<()> {
-        let meshes = "/v20190125/meshes";
-        let own = format!("{meshes}/{MESH}");
-        server.put(meshes, json!({"meshName": MESH, "spec": {}})).await?;
-        server
-            .put(&format!("/v1/registry/namespaces/{MESH}"), json!({}))
-            .await?;
-        for index in 0..self.services {
-            let name = format!("b{index}");
-            let discovery = json!({"awsCloudMap": {"namespaceName": MESH, "serviceName": name}});
-            let spec = json!({"listeners": [{"portMapping": {"port": 8080, "protocol": "http"}}], "serviceDiscovery": discovery});
-            let node = json!({"virtualNodeName": name, "spec": spec});
-            server.put(&format!("{own}/virtualNodes"), node).await?;
-            server
-                .put(&format!("/v1/registry/namespaces/{MESH}/services/{name}"), json!({}))
-                .await?;
-            server.put(&instance(index), task(index, 0)).await?;
-            let router = json!({"virtualRouterName": format!("r{index}"), "spec": {"listeners": [{"portMapping": {"port": 8080, "protocol": "http"}}]}});
-            server.put(&format!("{own}/virtualRouters"), router).await?;
-            let mut first = routing(index, 0);
-            first["routeName"] = "all".into();
-            server
-                .put(&format!("{own}/virtualRouter/r{index}/routes"), first)
-                .await?;
-            let provider = json!({"virtualRouter": {"virtualRouterName": format!("r{index}")}});
-            let service = json!({"virtualServiceName": service_name(index), "spec": {"provider": provider}});
-            server.put(&format!("{own}/virtualServices"), service).await?;
-        }
-        let backends: Vec<Value> = (0..self.services)
-            .map(|index| json!({"virtualService": {"virtualServiceName": service_name(index)}}))
-            .collect();
-        for index in 0..self.proxies {
-            let spec = json!({
-                "listeners": [{"portMapping": {"port": 8080, "protocol": "http"}}],
-                "serviceDiscovery": {"dns": {"hostname": format!("n{index}.{MESH}.local")}},
-                "backends": backends,
-            });
-            let node = json!({"virtualNodeName": format!("n{index}"), "spec": spec});
-            server.put(&format!("{own}/virtualNodes"), node).await?;
-        }
-        Ok(())
-    }
-}
-
-fn service_name(index: usize) -> String {
-    format!("s{index}.{MESH}.local")
-}
-
-fn instance(service: usize) -> String {
-    format!("/v1/registry/namespaces/{MESH}/services/b{service}/instances/task-0")
-}
-
-/// The task of a service at some address: another one each time.
-fn task(service: usize, number: usize) -> Value {
-    let address = format!("10.{}.{}.{}", 1 + service / 250, service % 250, 1 + number % 250);
-    json!({"attributes": {"AWS_INSTANCE_IPV4": address, "AWS_INSTANCE_PORT": "8080"}})
-}
-
-fn route(service: usize) -> String {
-    format!("/v20190125/meshes/{MESH}/virtualRouter/r{service}/routes/all")
-}
-
-/// A router's only route, with another prefix each time.
-fn routing(service: usize, number: usize) -> Value {
-    let targets = json!([{"virtualNode": format!("b{service}"), "weight": 1}]);
-    let prefix = if number == 0 {
-        "/".to_owned()
-    } else {
-        format!("/{number}")
-    };
-    json!({"spec": {"httpRoute": {"match": {"prefix": prefix}, "action": {"weightedTargets": targets}}}})
 }
 
 impl Running {
     async fn put(&self, path: &str, body: Value) -> Result<()> {
         let client = client()?;
-        let answer = client.put(format!("{}{path}", self.url)).json(&body).send().await?;
+        let answer = client
+            .put(format!("http://{}{path}", self.address))
+            .json(&body)
+            .send()
+            .await?;
         let status = answer.status();
         ensure!(status.is_success(), "PUT {path}: {status}: {}", answer.text().await?);
         Ok(())
     }
 
     async fn get(&self, path: &str) -> Result<()> {
-        let answer = client()?.get(format!("{}{path}", self.url)).send().await?;
+        let answer = client()?.get(format!("http://{}{path}", self.address)).send().await?;
         ensure!(answer.status().is_success(), "GET {path}: {}", answer.status());
         Ok(())
     }
@@ -294,11 +230,11 @@ impl Running {
     }
 
     fn cpu(&self) -> Result<Duration> {
-        cpu(self.id()?)
+        meter::cpu(self.id()?)
     }
 
     fn rss_mb(&self) -> Result<f64> {
-        Ok(rss_kb(self.id()?)? as f64 / 1024.0)
+        Ok(meter::rss_kb(self.id()?)? as f64 / 1024.0)
     }
 
     fn id(&self) -> Result<u32> {

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use ferromesh_xds_load::bench::{self, Options, Product, Server};
+use ferromesh_xds_load::{
+    bench::{self, Options, Product, Propagation, Server, Subjects},
+    mesh::Mesh,
+};
 
 /// xDS servers under simulated proxies
 #[derive(Parser)]
@@ -23,6 +26,9 @@ struct Arguments {
     /// Services that each of them calls.
     #[arg(long, default_value_t = 100)]
     product_services: usize,
+    /// Changes of a route that one Envoy is watched for; 0: not measured.
+    #[arg(long, default_value_t = 100)]
+    propagation: usize,
     /// Measures only the whole control plane.
     #[arg(long)]
     only_product: bool,
@@ -48,10 +54,24 @@ async fn main() -> Result<()> {
     if arguments.only_product {
         servers.clear();
     }
+    // Thousands of connections.
+    ferromesh_integration::meter::allow_descriptors(4096)?;
     let product = arguments.product.map(|program| Product {
         program,
-        proxies: arguments.product_proxies,
-        services: arguments.product_services,
+        mesh: Mesh {
+            proxies: arguments.product_proxies,
+            services: arguments.product_services,
+        },
     });
-    bench::run(&arguments.options, &servers, product.as_ref()).await
+    let subjects = Subjects {
+        servers,
+        propagation: product
+            .as_ref()
+            .filter(|_| arguments.propagation > 0)
+            .map(|_| Propagation {
+                changes: arguments.propagation,
+            }),
+        product,
+    };
+    bench::run(&arguments.options, &subjects).await
 }

@@ -2,11 +2,13 @@
 //!
 //! Changes come as lines on standard input (see `world::Change`); its end is the program's.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use bytes::Bytes;
 use clap::Parser;
+use ferromesh_xds::type_url::{CLUSTER, ENDPOINT};
 use ferromesh_xds::{Applicant, Config, DeliveryStatus, Snapshot, SnapshotSource, Subscription};
 use ferromesh_xds_load::world::{self, Change, Size};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -46,7 +48,15 @@ async fn main() -> Result<()> {
     let size = Arguments::parse().size;
     let nodes = (0..size.nodes).map(|number| (format!("n{number}"), watch::Sender::new(None)));
     let nodes = Arc::new(Nodes(nodes.collect()));
-    let mut snapshot = Arc::new(Snapshot::seal(world::resources(&size), [])?);
+    let all = world::resources(&size);
+    // What a cluster's end must leave in place.
+    let mut kept: BTreeMap<(&'static str, String), Bytes> = BTreeMap::new();
+    kept.extend(
+        all.iter()
+            .cloned()
+            .map(|(type_url, name, value)| ((type_url, name), value)),
+    );
+    let mut snapshot = Arc::new(Snapshot::seal(all, [])?);
     nodes.publish(&snapshot);
 
     let service = ferromesh_xds::service(
@@ -67,7 +77,25 @@ async fn main() -> Result<()> {
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     while let Some(line) = lines.next_line().await? {
         let (change, stamp) = Change::parse(&line).with_context(|| format!("no change: {line:?}"))?;
-        snapshot = Arc::new(snapshot.with(change.resources(&size, stamp))?);
+        let changed = match change {
+            Change::Remove(index) => {
+                let mut without = |before: &Snapshot, type_url| {
+                    kept.remove(&(type_url, format!("c{index}")));
+                    let left = kept.iter().filter(|((of, _), _)| *of == type_url);
+                    let left = left.map(|((_, name), value)| (name.clone(), value.clone()));
+                    before.replacing(type_url, left)
+                };
+                let without_endpoints = without(&snapshot, ENDPOINT)?;
+                without(&without_endpoints, CLUSTER)?
+            }
+            other => {
+                let resources = other.resources(&size, stamp);
+                let values = resources.iter().cloned();
+                kept.extend(values.map(|(type_url, name, value)| ((type_url, name), value)));
+                snapshot.with(resources)?
+            }
+        };
+        snapshot = Arc::new(changed);
         nodes.publish(&snapshot);
     }
     Ok(())
