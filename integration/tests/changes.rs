@@ -306,7 +306,7 @@ async fn lints_are_told_on_apply_and_by_analyze_with_and_without_a_server() {
     let findings = bench.run(&["analyze", "--mesh", "m"]).ok();
     // Its nodes are found by this machine's address.
     assert!(
-        findings.ends_with("1 meshes: 0 errors, 0 warnings, 2 notes\n"),
+        findings.ends_with("1 mesh: 0 errors, 0 warnings, 2 notes\n"),
         "{findings}"
     );
 

@@ -89,7 +89,8 @@ const EDGES: &[(&str, &[&str])] = &[
             "ferromesh-xds",
         ],
     ),
-    ("ferromesh-xds-load", &["ferromesh-xds"]),
+    // The rig, for what is measured through the whole product.
+    ("ferromesh-xds-load", &["ferromesh-xds", "ferromesh-integration"]),
 ];
 
 /// A filter is a few lines around the guest and its policy.

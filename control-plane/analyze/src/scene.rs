@@ -208,7 +208,7 @@ fn services(mesh: &Mesh, options: &Options) -> BTreeMap<String, Vec<(TableId, Ve
         let tables = tables.filter(|table| table.id.direction == Direction::Egress);
         let of_service = tables.map(|table| {
             let hosts = table.hosts.into_iter().filter(|host| host.name == *service);
-            (table.id, hosts.flat_map(|host| host.routes).collect())
+            (table.id, hosts.flat_map(|host| host.routes.clone()).collect())
         });
         services.insert(service.clone(), of_service.collect());
     }

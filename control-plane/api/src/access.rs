@@ -69,11 +69,13 @@ pub enum Subject {
     Audit,
     /// Copies of the whole store.
     Backup,
+    /// Join tokens, and revocations of proxies' certificates.
+    Identity,
 }
 
 impl Subject {
     /// Every one.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Mesh,
         Self::VirtualNode,
         Self::VirtualService,
@@ -91,6 +93,7 @@ impl Subject {
         Self::Key,
         Self::Audit,
         Self::Backup,
+        Self::Identity,
     ];
 
     /// Name in bindings: `virtualNode`.
@@ -113,6 +116,7 @@ impl Subject {
             Self::Key => "key",
             Self::Audit => "audit",
             Self::Backup => "backup",
+            Self::Identity => "identity",
         }
     }
 }

@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::Caller;
-use retention::{Retention, CHANGES, REFUSALS};
+pub use retention::{AuditLimit, AuditLimits};
+use retention::{Retention, Sort};
 
 /// Refusals of one kind within this time are one record, in seconds.
 const WINDOW: f64 = 60.0;
@@ -86,15 +87,28 @@ pub fn recorded_offline<T>(
     now: f64,
     act: impl FnOnce(&dyn Store) -> T,
 ) -> T {
+    recorded_as("(offline)", store, operation, None, now, act)
+}
+
+/// Does something that nobody has asked for over the API, with a record of it under the name of who does it, such as
+/// `(control plane)`: no principal has parentheses in its name.
+pub fn recorded_as<T>(
+    principal: &str,
+    store: &dyn Store,
+    operation: &'static str,
+    mesh: Option<&str>,
+    now: f64,
+    act: impl FnOnce(&dyn Store) -> T,
+) -> T {
     let caller = Caller {
-        principal: "(offline)".to_owned(),
+        principal: principal.to_owned(),
         ..Caller::anonymous("")
     };
-    let journal = Journal::default();
+    let journal = Journal::new(None);
     let meaning = Act {
         at: now,
         operation,
-        mesh: None,
+        mesh: mesh.map(str::to_owned),
         path: String::new(),
         request_id: uuid::Uuid::new_v4().to_string(),
         key: None,
@@ -115,7 +129,7 @@ pub(crate) struct Act {
 }
 
 /// The audit record of a server.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Journal {
     retention: Retention,
     /// Time of the last stamp, in microseconds since 1970.
@@ -133,6 +147,15 @@ struct Recent {
 }
 
 impl Journal {
+    /// A record of which so much is kept; without limits nothing is ever deleted.
+    pub(crate) fn new(limits: Option<AuditLimits>) -> Self {
+        Self {
+            retention: Retention::new(limits),
+            last: AtomicU64::new(0),
+            recent: Mutex::default(),
+        }
+    }
+
     /// Where a record stands among the others: by its time, and after those that this server wrote before. The clock counts
     /// milliseconds, in one of which several requests can end, and it can be set back.
     fn stamp(&self, act: &Act, number: u32) -> String {
@@ -180,7 +203,7 @@ impl Journal {
         let written = catalog::put(key, &entry).and_then(|put| {
             let mut changes = vec![put];
             if count == 1 {
-                changes.extend(self.retention.outlived(store, &REFUSALS, act.at)?);
+                changes.extend(self.retention.outlived(store, Sort::Refusals, act.at)?);
             }
             store.commit(Transaction {
                 compares: Vec::new(),
@@ -263,7 +286,10 @@ impl<'a> Recorded<'a> {
             ..entry(&self.caller.principal, Some(self.caller), self.act, "200")
         };
         transaction.changes.push(catalog::put(key, &entry)?);
-        let outlived = self.journal.retention.outlived(self.store, &CHANGES, self.act.at)?;
+        let outlived = self
+            .journal
+            .retention
+            .outlived(self.store, Sort::Changes, self.act.at)?;
         transaction.changes.extend(outlived);
         self.store.commit(transaction)
     }

@@ -44,8 +44,10 @@ mod cloud_map;
 mod difference;
 mod error;
 mod explanation;
+mod identity;
 mod meaning;
 mod metrics;
+mod module_sets;
 mod openapi;
 mod own;
 mod percent;
@@ -53,6 +55,7 @@ mod preview;
 mod registry;
 mod request;
 mod rollback;
+mod rollouts;
 mod routes;
 mod sigv4;
 mod state;
@@ -63,17 +66,22 @@ pub use access::{
     set_state as set_key_state, Admission, Binding, Channel, Created as CreatedKey, NewKey, Principal, Role, Seal,
     State as KeyState, Subject, Unopened, WithoutKeys,
 };
-pub use audit::recorded_offline;
+pub use audit::{recorded_as, recorded_offline, AuditLimit, AuditLimits};
 pub use caller::{Caller, ANONYMOUS};
 pub use certificates::{Certificates, Import, NoCertificates};
 pub use difference::differences;
 pub use error::{ApiError, ErrorKind};
 pub use explanation::{Explainer, NoExplainer, Question};
+pub use identity::{
+    revocations, IssuedIdentity, JoinRefusals, NoProxyIdentities, ProvenProxy, ProxyIdentities, Revocation,
+};
+pub use module_sets::{Author, ModuleSets, NewModule, NewModuleSet, NoModuleSets};
 pub use openapi::document as openapi;
 pub use preview::{NoPreviewer, Previewer};
 pub use rollback::{CanaryCounts, CanaryReport, Comparisons, NoComparisons, ReportRefused, Reporter};
+pub use rollouts::{Events, Followed, Happening, NoRollouts, ProxyReport, Rollouts, Turn, TurnRefused};
 pub use routes::routes;
 pub use state::{
     ApiConfig, ApiState, Audit, Clock, InvalidApiConfig, MetricsSource, Module, Modules, NoProxies, ProxyStatus,
-    SystemClock,
+    SystemClock, Turns,
 };

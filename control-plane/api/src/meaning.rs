@@ -36,6 +36,11 @@ impl Meaning {
         }
     }
 
+    /// Whether it waits for the other writers itself, where it comes to write.
+    pub(crate) fn takes_its_own_turn(&self) -> bool {
+        matches!(self, Self::Own(Page::Changes, _))
+    }
+
     /// What it takes.
     pub(crate) fn rule(&self, request: &Request) -> Rule {
         match self {

@@ -6,10 +6,12 @@ mod backup;
 mod certificates;
 pub(crate) mod changes;
 mod explain;
+mod identity;
 mod modules;
 mod policies;
 mod registry;
 mod rollback;
+mod rollouts;
 pub(crate) mod rules;
 pub(crate) mod shares;
 
@@ -38,14 +40,16 @@ pub(crate) enum Page {
     Analyze,
     Registry(registry::Page),
     Rollback(rollback::Page),
+    Rollouts(rollouts::Page),
     Certificates(certificates::Page),
     Shares(shares::Page),
     Access(access::Page),
+    Identity(identity::Page),
     Audit,
     Backup,
     Proxies,
     Proxy,
-    Modules,
+    Modules(modules::Page),
     Module,
     OpenApi,
     Live,
@@ -66,9 +70,11 @@ impl Page {
             Self::TurnRamp(RampTurn::Resume) => "ResumeRamp",
             Self::Registry(page) => page.name(),
             Self::Rollback(page) => page.name(),
+            Self::Rollouts(page) => page.name(),
             Self::Certificates(page) => page.name(),
             Self::Shares(page) => page.name(),
             Self::Access(page) => page.name(),
+            Self::Identity(page) => page.name(),
             Self::Audit => "ListAuditRecords",
             Self::Backup => "GetBackup",
             Self::Explain => "Explain",
@@ -76,7 +82,7 @@ impl Page {
             Self::Analyze => "Analyze",
             Self::Proxies => "ListProxies",
             Self::Proxy => "GetProxy",
-            Self::Modules => "ListModules",
+            Self::Modules(page) => page.name(),
             Self::Module => "GetModule",
             Self::OpenApi => "GetOpenApi",
             Self::Live => "Live",
@@ -87,7 +93,11 @@ impl Page {
 
     /// Whether what it changes is not in the store, and so no transaction has a record of it.
     pub(crate) fn is_outside_the_store(self) -> bool {
-        matches!(self, Self::Certificates(certificates::Page::Renew))
+        match self {
+            Self::Certificates(page) => page == certificates::Page::Renew,
+            Self::Rollouts(page) => page.is_change(),
+            _ => false,
+        }
     }
 
     /// Whether it changes something.
@@ -95,9 +105,12 @@ impl Page {
         match self {
             Self::Registry(page) => page.is_change(),
             Self::Rollback(page) => page.is_change(),
+            Self::Rollouts(page) => page.is_change(),
             Self::Certificates(page) => page.is_change(),
             Self::Shares(page) => page.is_change(),
             Self::Access(page) => page.is_change(),
+            Self::Identity(page) => page.is_change(),
+            Self::Modules(page) => page.is_change(),
             _ => matches!(
                 self,
                 Self::PutPolicy | Self::DeletePolicy | Self::TurnRamp(_) | Self::Changes
@@ -135,6 +148,24 @@ pub(crate) fn find(method: &Method, segments: &[String]) -> Result<Page, Vec<&'s
         let page = page.map(|(_, page)| Page::Access(*page));
         return page.ok_or_else(|| pages.iter().map(|(name, _)| *name).collect());
     }
+    let pages = identity::pages(&segments);
+    if !pages.is_empty() {
+        let page = pages.iter().find(|(name, _)| *name == method);
+        let page = page.map(|(_, page)| Page::Identity(*page));
+        return page.ok_or_else(|| pages.iter().map(|(name, _)| *name).collect());
+    }
+    let pages = modules::pages(&segments);
+    if !pages.is_empty() {
+        let page = pages.iter().find(|(name, _)| *name == method);
+        let page = page.map(|(_, page)| Page::Modules(*page));
+        return page.ok_or_else(|| pages.iter().map(|(name, _)| *name).collect());
+    }
+    let pages = rollouts::pages(&segments);
+    if !pages.is_empty() {
+        let page = pages.iter().find(|(name, _)| *name == method);
+        let page = page.map(|(_, page)| Page::Rollouts(*page));
+        return page.ok_or_else(|| pages.iter().map(|(name, _)| *name).collect());
+    }
     let pages = rollback::pages(&segments);
     if !pages.is_empty() {
         let page = pages.iter().find(|(name, _)| *name == method);
@@ -164,7 +195,6 @@ pub(crate) fn find(method: &Method, segments: &[String]) -> Result<Page, Vec<&'s
         ["v1", "backup"] => &[("GET", Page::Backup)],
         ["v1", "proxies"] => &[("GET", Page::Proxies)],
         ["v1", "proxies", _, ..] => &[("GET", Page::Proxy)],
-        ["v1", "modules"] => &[("GET", Page::Modules)],
         ["modules", _] => &[("GET", Page::Module)],
         ["v1", "openapi.json"] => &[("GET", Page::OpenApi)],
         ["livez"] => &[("GET", Page::Live)],
@@ -218,6 +248,7 @@ fn answer_in(
             let comparisons = state.comparisons.as_ref();
             rollback::answer(scene, comparisons, page, segments, request).map(|value| answer::json(&value))
         }
+        Page::Rollouts(page) => rollouts::answer(scene, state, page, segments, request),
         Page::Certificates(page) => {
             let certificates = state.certificates.as_ref();
             certificates::answer(scene.store, certificates, page, segments, request).map(|value| answer::json(&value))
@@ -231,6 +262,9 @@ fn answer_in(
         }
         Page::Access(page) => {
             access::answer(scene, &state.admission, page, segments, request).map(|value| answer::json(&value))
+        }
+        Page::Identity(page) => {
+            identity::answer(scene, state, page, segments, request).map(|value| answer::json(&value))
         }
         Page::Audit => audit::list(scene, request).map(|list| answer::json(&list)),
         // Of all accounts.
@@ -252,8 +286,10 @@ fn answer_in(
                 None => Err(ApiError::not_found(format!("proxy {id:?} is not known"))),
             }
         }
-        Page::Modules => Ok(answer::json(&modules::list(&state.modules))),
-        Page::Module => modules::get(&state.modules, segment(1), request),
+        Page::Modules(page) => {
+            modules::answer(scene, state, page, segment(2), request).map(|value| answer::json(&value))
+        }
+        Page::Module => modules::get(state, segment(1), request),
         Page::OpenApi => Ok(answer::json(&crate::openapi())),
         Page::Live => Ok(text(StatusCode::OK, "ok\n")),
         Page::Ready => Ok(ready(store)),

@@ -7,7 +7,7 @@ use http::{header, HeaderMap, Method};
 use serde_json::{Map, Value};
 
 use crate::access::Channel;
-use crate::{percent, ApiError, ErrorKind};
+use crate::{percent, ApiError, ErrorKind, ProvenProxy};
 
 /// Bytes of a body over the limit that are read and thrown away, so that the client gets to see the answer instead of a
 /// connection that breaks while it is still sending.
@@ -47,6 +47,8 @@ pub(crate) struct Request {
     /// Host and port that it was sent to, where no header has them.
     pub(crate) host: Option<String>,
     pub(crate) channel: Channel,
+    /// The proxy that the connection proves to be one's own, if anybody looked.
+    pub(crate) proven: Option<ProvenProxy>,
 }
 
 impl Request {

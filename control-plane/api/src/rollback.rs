@@ -7,7 +7,7 @@ use serde_json::Value;
 /// Who sends a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reporter {
-    /// Name of the mesh.
+    /// Name of the mesh; of one that another account than the server's own owns, with `@` and the account.
     pub mesh: String,
     /// `virtualNode` or `virtualGateway`.
     pub kind: String,
@@ -58,8 +58,8 @@ pub trait Comparisons: Send + Sync {
     /// Nothing was counted.
     fn take(&self, reporter: &Reporter, report: &CanaryReport) -> Result<usize, ReportRefused>;
 
-    /// What is being compared for a policy, each a JSON object.
-    fn running(&self, mesh: &str, policy: &str) -> Vec<Value>;
+    /// What is being compared for a policy in a mesh of account `owner`, each a JSON object.
+    fn running(&self, owner: &str, mesh: &str, policy: &str) -> Vec<Value>;
 }
 
 /// Nobody compares.
@@ -71,7 +71,7 @@ impl Comparisons for NoComparisons {
         Err(ReportRefused::NoComparisons)
     }
 
-    fn running(&self, _: &str, _: &str) -> Vec<Value> {
+    fn running(&self, _: &str, _: &str, _: &str) -> Vec<Value> {
         Vec::new()
     }
 }

@@ -1,7 +1,7 @@
 //! The outer shell: one warp filter that takes every request and gives every answer, so that none of warp's own
 //! plain-text rejections is ever seen.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{header, HeaderMap, HeaderValue, Method};
@@ -19,7 +19,7 @@ use crate::audit::{Act, Journal, Recorded};
 use crate::meaning::{meaning, Failure, Meaning};
 use crate::metrics::Metrics;
 use crate::request::{read_body, Request};
-use crate::{answer, cloud_map, own, ApiError, ApiState, Audit, Caller, ErrorKind};
+use crate::{answer, cloud_map, own, ApiError, ApiState, Audit, Caller, ErrorKind, ProvenProxy};
 
 /// Name in metrics and logs of a request that means no operation.
 const UNKNOWN: &str = "Unknown";
@@ -36,10 +36,9 @@ fn too_slow() -> ApiError {
 pub fn routes(state: ApiState) -> BoxedFilter<(Response,)> {
     let server = Arc::new(Server {
         gate: Gate::new(state.admission.clone()),
-        journal: Journal::default(),
+        journal: Journal::new(Some(state.config.audit)),
         state,
         metrics: Metrics::default(),
-        writing: Mutex::new(()),
     });
     // One that cannot be read is as good as none: what it was needed for is refused for that.
     let host = warp::host::optional().or(warp::any().map(|| None)).unify();
@@ -50,6 +49,7 @@ pub fn routes(state: ApiState) -> BoxedFilter<(Response,)> {
         .and(warp::header::headers_cloned())
         .and(host)
         .and(warp::ext::optional::<Channel>())
+        .and(warp::ext::optional::<ProvenProxy>())
         .and(warp::body::stream())
         .then(
             move |method: Method,
@@ -58,6 +58,7 @@ pub fn routes(state: ApiState) -> BoxedFilter<(Response,)> {
                   headers: HeaderMap,
                   host: Option<Authority>,
                   channel: Option<Channel>,
+                  proven: Option<ProvenProxy>,
                   body| {
                 let server = server.clone();
                 async move {
@@ -81,6 +82,7 @@ pub fn routes(state: ApiState) -> BoxedFilter<(Response,)> {
                                         host: host.map(|host| host.to_string()),
                                         // Whoever calls in process is here.
                                         channel: channel.unwrap_or(Channel::Local),
+                                        proven,
                                     },
                                 )
                                 .await
@@ -99,9 +101,6 @@ struct Server {
     metrics: Metrics,
     gate: Gate,
     journal: Journal,
-    /// Writers take turns, so that a change is not judged again and again because others commit meanwhile. Other
-    /// processes over the same store are kept apart by the store's compares.
-    writing: Mutex<()>,
 }
 
 impl Server {
@@ -185,9 +184,8 @@ impl Server {
                 return Err(meaning.denied(error));
             }
         };
-        let _turn = meaning
-            .is_change()
-            .then(|| self.writing.lock().unwrap_or_else(PoisonError::into_inner));
+        let takes_turns = meaning.is_change() && !meaning.takes_its_own_turn();
+        let _turn = takes_turns.then(|| state.turns.wait());
         let recorded = Recorded::new(state.store.as_ref(), &self.journal, &caller, &act);
         let mut scene = Scene::new(state, &caller);
         if state.audit == Audit::On {

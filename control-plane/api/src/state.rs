@@ -1,7 +1,7 @@
 //! What the API works on and what it is configured with.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -11,10 +11,14 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::access::Admission;
+use crate::audit::AuditLimits;
 use crate::certificates::{Certificates, NoCertificates};
 use crate::explanation::{Explainer, NoExplainer};
+use crate::identity::{JoinRefusals, NoProxyIdentities, ProxyIdentities};
+use crate::module_sets::{ModuleSets, NoModuleSets};
 use crate::preview::{NoPreviewer, Previewer};
 use crate::rollback::{Comparisons, NoComparisons};
+use crate::rollouts::{Events, NoRollouts, Rollouts};
 
 /// Settings of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +32,12 @@ pub struct ApiConfig {
     pub max_body_bytes: usize,
     /// Most bytes of a change set; 4 MiB by default.
     pub max_change_set_bytes: usize,
+    /// Most bytes of a request that adds a module set; 6 MiB by default: two modules of 2 MiB in base64.
+    pub max_module_set_bytes: usize,
     /// Most resources of each kind; unlimited by default.
     pub quotas: Quotas,
+    /// How much of the audit record is kept.
+    pub audit: AuditLimits,
 }
 
 impl Default for ApiConfig {
@@ -39,7 +47,9 @@ impl Default for ApiConfig {
             account: "123456789012".to_owned(),
             max_body_bytes: 256 << 10,
             max_change_set_bytes: 4 << 20,
+            max_module_set_bytes: 6 << 20,
             quotas: Quotas::default(),
+            audit: AuditLimits::default(),
         }
     }
 }
@@ -82,6 +92,7 @@ impl ApiConfig {
     pub(crate) fn max_bytes(&self, path: &str) -> usize {
         match path {
             "/v1/changes" => self.max_change_set_bytes,
+            "/v1/modules" => self.max_module_set_bytes,
             _ => self.max_body_bytes,
         }
     }
@@ -105,12 +116,24 @@ pub struct ApiState {
     pub config: ApiConfig,
     /// Modules that are served; none by default.
     pub modules: Arc<Modules>,
+    /// Who keeps module sets and what meshes choose of them; nobody by default.
+    pub module_sets: Arc<dyn ModuleSets>,
+    /// Writers take turns by these.
+    pub turns: Turns,
     /// What is known of connected proxies; none by default.
     pub proxies: Arc<dyn ProxyStatus>,
     /// Who compares canaries with their baselines over all proxies; nobody by default.
     pub comparisons: Arc<dyn Comparisons>,
+    /// Who rolls changes out; nobody by default.
+    pub rollouts: Arc<dyn Rollouts>,
+    /// Who tells what happens; nobody by default.
+    pub events: Arc<dyn Events>,
     /// Who keeps certificates; nobody by default.
     pub certificates: Arc<dyn Certificates>,
+    /// Who issues certificates to proxies; nobody by default.
+    pub identities: Arc<dyn ProxyIdentities>,
+    /// How many of those who asked for such a certificate were refused.
+    pub join_refusals: Arc<JoinRefusals>,
     /// Who says where a request would go; nobody by default.
     pub explainer: Arc<dyn Explainer>,
     /// Who says what a change would come to; nobody by default.
@@ -132,9 +155,15 @@ impl ApiState {
             store,
             config: ApiConfig::default(),
             modules: Arc::new(Modules::default()),
+            module_sets: Arc::new(NoModuleSets),
+            turns: Turns::default(),
             proxies: Arc::new(NoProxies),
             comparisons: Arc::new(NoComparisons),
+            rollouts: Arc::new(NoRollouts),
+            events: Arc::new(NoRollouts),
             certificates: Arc::new(NoCertificates),
+            identities: Arc::new(NoProxyIdentities),
+            join_refusals: Arc::default(),
             explainer: Arc::new(NoExplainer),
             previewer: Arc::new(NoPreviewer),
             clock: Arc::new(SystemClock),
@@ -142,6 +171,18 @@ impl ApiState {
             audit: Audit::Off,
             metrics: Vec::new(),
         }
+    }
+}
+
+/// Writers of one process take turns, so that a change is not judged again and again because others commit meanwhile.
+/// Other processes over the same store are kept apart by the store's compares. Clones are the same turns.
+#[derive(Debug, Clone, Default)]
+pub struct Turns(Arc<Mutex<()>>);
+
+impl Turns {
+    /// Waits for a turn, which ends when it is dropped.
+    pub(crate) fn wait(&self) -> MutexGuard<'_, ()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,12 +1,14 @@
 //! Reads that are remembered, so that a change is committed only if everything it was judged by still holds.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use ferromesh_model::record::Record;
 use ferromesh_model::resource::{Key, Kind};
 use ferromesh_model::validate::Lookup;
 use ferromesh_store::{catalog, key, Change, Compare, Revision, Store, StoreError, Stored, Transaction};
+use serde_json::Value;
 
 /// Attempts at one change before the client is asked to come again. Writers of one process take turns, so conflicts only
 /// come from other processes over the same store.
@@ -20,7 +22,43 @@ pub(crate) struct View<'a> {
     /// New values by their keys; `None` for what is to be deleted.
     planned: RefCell<BTreeMap<String, Option<Vec<u8>>>>,
     /// Collections that were read; a large change set reads the same ones over and over.
-    collections: RefCell<BTreeMap<String, Vec<Record>>>,
+    collections: RefCell<BTreeMap<String, Collection>>,
+}
+
+/// Records that stand together.
+#[derive(Default)]
+struct Collection {
+    records: Vec<Record>,
+    /// Which of them have a text in their specs, by the text; made when it is first asked for.
+    by_text: OnceCell<BTreeMap<String, Vec<usize>>>,
+}
+
+impl Collection {
+    fn with_text(&self, text: &str) -> Vec<Record> {
+        let by_text = self.by_text.get_or_init(|| {
+            let mut by_text: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+            for (index, record) in self.records.iter().enumerate() {
+                note_texts(&record.spec, index, &mut by_text);
+            }
+            by_text
+        });
+        let with_it = by_text.get(text).into_iter().flatten();
+        with_it.filter_map(|index| self.records.get(*index).cloned()).collect()
+    }
+}
+
+fn note_texts(value: &Value, index: usize, by_text: &mut BTreeMap<String, Vec<usize>>) {
+    match value {
+        Value::String(text) => {
+            let with_it = by_text.entry(text.clone()).or_default();
+            if with_it.last() != Some(&index) {
+                with_it.push(index);
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|value| note_texts(value, index, by_text)),
+        Value::Object(members) => members.values().for_each(|value| note_texts(value, index, by_text)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 impl<'a> View<'a> {
@@ -79,7 +117,7 @@ impl<'a> View<'a> {
             .or_insert(listing.revision);
         let entries = listing.entries.into_iter();
         let mut merged: BTreeMap<String, Stored> = entries.map(|stored| (stored.key.clone(), stored)).collect();
-        for (key, value) in self.planned.borrow().iter().filter(|(key, _)| key.starts_with(prefix)) {
+        for (key, value) in under(&self.planned.borrow(), prefix) {
             match value {
                 Some(value) => merged.insert(key.clone(), stored_soon(key, value.clone())),
                 None => merged.remove(key),
@@ -94,7 +132,7 @@ impl<'a> View<'a> {
         let (records, revision) = catalog::records(self.store, kind, mesh, parent)?;
         self.prefixes.borrow_mut().entry(prefix.clone()).or_insert(revision);
         let planned = self.planned.borrow();
-        let planned: Vec<_> = planned.iter().filter(|(key, _)| key.starts_with(&prefix)).collect();
+        let planned: Vec<_> = under(&planned, &prefix).collect();
         if planned.is_empty() {
             return Ok(records);
         }
@@ -109,6 +147,27 @@ impl<'a> View<'a> {
             };
         }
         Ok(merged.into_values().collect())
+    }
+
+    /// Looks at a collection, which is read once.
+    fn read<T>(
+        &self,
+        kind: Kind,
+        mesh: &str,
+        parent: Option<&str>,
+        look: impl FnOnce(&Collection) -> T,
+    ) -> Result<T, StoreError> {
+        let prefix = key::collection(kind, mesh, parent);
+        if let Some(collection) = self.collections.borrow().get(&prefix) {
+            return Ok(look(collection));
+        }
+        let collection = Collection {
+            records: self.collection(kind, mesh, parent)?,
+            ..Collection::default()
+        };
+        let seen = look(&collection);
+        self.collections.borrow_mut().insert(prefix, collection);
+        Ok(seen)
     }
 
     /// The store itself, for reads on which nothing depends.
@@ -136,14 +195,31 @@ impl Lookup for View<'_> {
     }
 
     fn records(&self, kind: Kind, mesh: &str, parent: Option<&str>) -> Result<Vec<Record>, StoreError> {
-        let prefix = key::collection(kind, mesh, parent);
-        if let Some(records) = self.collections.borrow().get(&prefix) {
-            return Ok(records.clone());
-        }
-        let records = self.collection(kind, mesh, parent)?;
-        self.collections.borrow_mut().insert(prefix, records.clone());
-        Ok(records)
+        self.read(kind, mesh, parent, |collection| collection.records.clone())
     }
+
+    fn naming(&self, kind: Kind, mesh: &str, name: &str) -> Result<Vec<Record>, StoreError> {
+        if !self.planned.borrow().is_empty() {
+            return self.read(kind, mesh, None, |collection| collection.with_text(name));
+        }
+        // A change of one resource asks once: what does not have the name in it is not even parsed.
+        let prefix = key::collection(kind, mesh, None);
+        let quoted = Value::from(name).to_string();
+        let listing = self.store.list(&prefix, None, None)?;
+        self.prefixes.borrow_mut().entry(prefix).or_insert(listing.revision);
+        let has_it = |stored: &&Stored| String::from_utf8_lossy(&stored.value).contains(&quoted);
+        listing.entries.iter().filter(has_it).map(catalog::read).collect()
+    }
+
+    fn count(&self, kind: Kind, mesh: &str, parent: Option<&str>) -> Result<usize, StoreError> {
+        self.read(kind, mesh, parent, |collection| collection.records.len())
+    }
+}
+
+/// What is planned for keys that begin with `prefix`.
+fn under<'a, T>(planned: &'a BTreeMap<String, T>, prefix: &'a str) -> impl Iterator<Item = (&'a String, &'a T)> {
+    let from = planned.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+    from.take_while(move |(key, _)| key.starts_with(prefix))
 }
 
 /// A planned value as it will be stored; which revision that makes is not known yet.

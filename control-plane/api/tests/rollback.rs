@@ -25,8 +25,8 @@ impl Comparisons for Court {
         Ok(report.canaries.len())
     }
 
-    fn running(&self, mesh: &str, policy: &str) -> Vec<Value> {
-        vec![json!({ "of": format!("{mesh}/{policy}") })]
+    fn running(&self, owner: &str, mesh: &str, policy: &str) -> Vec<Value> {
+        vec![json!({ "of": format!("{owner}:{mesh}/{policy}") })]
     }
 }
 
@@ -154,7 +154,7 @@ async fn a_verdict_is_shown_with_its_policy_and_can_be_taken_back() {
         .await;
     assert_eq!(put.status, 200, "{}", put.body);
     let show = async || api.text("GET", "/v1/policies/m/p/rollback", "").await.body;
-    let nothing = json!({"cleared": 0, "rollbacks": [], "comparisons": [{"of": "m/p"}]});
+    let nothing = json!({"cleared": 0, "rollbacks": [], "comparisons": [{"of": "123456789012:m/p"}]});
     assert_eq!(show().await, nothing);
     assert_eq!(api.text("GET", "/v1/policies/m/p", "").await.body, put.body);
 

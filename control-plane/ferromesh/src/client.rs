@@ -12,6 +12,7 @@ pub mod explain;
 pub mod export;
 pub mod get;
 pub mod http;
+pub mod identity;
 pub mod import;
 pub mod key;
 pub mod module;
@@ -21,9 +22,11 @@ pub mod output;
 pub mod paths;
 pub mod ramp;
 pub mod rollback;
+pub mod rollout;
 pub mod selection;
 pub mod share;
 pub mod status;
+pub mod token;
 
 /// Where the server is.
 #[derive(Clone, Debug, clap::Args)]

@@ -7,9 +7,13 @@
 //! | [`serve`] | `ferromesh serve`: settings, modules, status |
 //! | [`authority`] | the built-in CA, for certificates that resources name by ARN |
 //! | [`certificates`] | certificates that were imported for ARNs, their keys sealed |
+//! | [`modules`] | sets of filter modules, judged, kept and chosen by meshes |
 //! | [`rollback`] | canaries compared over all proxies |
+//! | [`rollout`] | changes go to one proxy, then a share, then all |
 //! | [`store`], [`backup`] | which store, and the whole of it as a file |
+//! | [`sharing`] | proxies of accounts with which a mesh was shared |
 //! | [`publisher`] | from the store to snapshots: the last good one stays |
+//! | [`guard`] | who may have which proxy's snapshots: certificates, revocations, quotas |
 //! | [`server`] | the accept loop with its time limits |
 //! | [`rate_limit_service`] | `ferromesh rate-limit-service`: counts over all proxies |
 //! | [`client`] | `ferromesh apply`, `get`, `delete`, `status`, `module` |
@@ -29,15 +33,19 @@ pub mod backup;
 pub mod certificates;
 pub mod client;
 pub mod exit;
+pub mod guard;
 pub mod identity;
 pub mod log;
+pub mod modules;
 pub mod proxy;
 pub mod publisher;
 pub mod rate_limit_service;
 pub mod redirect;
 pub mod rollback;
+pub mod rollout;
 pub mod serve;
 pub mod server;
+pub mod sharing;
 pub mod store;
 pub mod termination;
 pub mod timestamp;

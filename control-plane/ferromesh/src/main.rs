@@ -28,7 +28,7 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the control plane
-    Serve(serve::Arguments),
+    Serve(Box<serve::Arguments>),
     /// Run Envoy as a proxy of the mesh
     Proxy(proxy::Arguments),
     /// Lead an application's traffic through its proxy
@@ -57,6 +57,10 @@ enum Command {
     Certificate(client::certificate::Arguments),
     /// Make, list, disable or delete keys, and say what they are good for
     Key(client::key::Arguments),
+    /// Make, list or delete join tokens, by which proxies come to certificates
+    Token(client::token::Arguments),
+    /// Revoke certificates of proxies, list or take back what is revoked
+    Identity(client::identity::Arguments),
     /// Let other accounts use a mesh, or no longer
     Share(client::share::Arguments),
     /// Show who did what
@@ -65,6 +69,8 @@ enum Command {
     Ramp(client::ramp::Arguments),
     /// Show the rollbacks of a policy over all proxies, or take them back
     Rollback(client::rollback::Arguments),
+    /// Show which changes are on trial, held back or rolled back, and decide about them
+    Rollout(client::rollout::Arguments),
     /// Show the connected proxies and what they have taken
     Status(client::status::Arguments),
     /// Show where a request would go, and why not elsewhere
@@ -92,7 +98,7 @@ fn main() -> ExitCode {
     // On this thread, not as a task: Envoy's life is tied to the thread that starts it.
     let ended = runtime.block_on(async {
         match line.command {
-            Command::Serve(arguments) => serve::run(arguments).await,
+            Command::Serve(arguments) => serve::run(*arguments).await,
             Command::Proxy(arguments) => proxy::run(arguments).await,
             Command::Redirect(arguments) => redirect::run(&arguments),
             Command::Backup(arguments) => backup::backup(arguments).await,
@@ -107,11 +113,14 @@ fn main() -> ExitCode {
             Command::Delete(arguments) => client::delete::run(arguments).await,
             Command::Certificate(arguments) => client::certificate::run(arguments).await,
             Command::Key(arguments) => client::key::run(arguments).await,
+            Command::Token(arguments) => client::token::run(arguments).await,
+            Command::Identity(arguments) => client::identity::run(arguments).await,
             Command::Share(arguments) => client::share::run(arguments).await,
             Command::Openapi(arguments) => client::openapi::run(&arguments),
             Command::Audit(arguments) => client::audit::run(arguments).await,
             Command::Ramp(arguments) => client::ramp::run(arguments).await,
             Command::Rollback(arguments) => client::rollback::run(arguments).await,
+            Command::Rollout(arguments) => client::rollout::run(arguments).await,
             Command::Status(arguments) => client::status::run(arguments).await,
             Command::Explain(arguments) => client::explain::run(arguments).await,
             Command::Module(arguments) => client::module::run(arguments).await,

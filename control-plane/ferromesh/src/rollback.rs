@@ -20,11 +20,11 @@ use std::{
 use ferromesh_api::{CanaryReport, Comparisons, MetricsSource, ReportRefused, Reporter};
 use ferromesh_ir::rollback;
 use ferromesh_model::rollback::{Rollbacks, Verdict};
-use ferromesh_store::{catalog, key, Compare, Store, StoreError, Transaction};
+use ferromesh_store::{catalog, key, AccountStore, Compare, Store, StoreError, Transaction};
 use serde_json::Value;
 
 use crate::{
-    identity::{Identity, ProxyKey},
+    identity::{name_and_owner, Identity, ProxyKey},
     publisher::Publisher,
 };
 use comparison::Comparison;
@@ -65,12 +65,13 @@ pub struct Court {
 
 #[derive(Default)]
 struct Known {
-    comparisons: BTreeMap<String, Comparison>,
+    /// By the mesh, as proxies' keys name it, and their own key, which does not say whose mesh it is.
+    comparisons: BTreeMap<(String, String), Comparison>,
     senders: Senders,
 }
 
 impl Court {
-    /// Comparisons for the meshes of an account, over a store.
+    /// Comparisons for the meshes of all accounts, over the store of a server whose own account is `account`.
     pub fn new(store: Arc<dyn Store>, configured: Arc<dyn Configured>, account: impl Into<String>) -> Self {
         Self {
             store,
@@ -131,13 +132,7 @@ impl Court {
         let Reporter { mesh, kind, name } = reporter;
         let identity = Identity::parse(&format!("mesh/{mesh}/{kind}/{name}"))
             .map_err(|error| ReportRefused::NotYours(error.to_string()))?;
-        match identity.account.as_ref().filter(|other| **other != self.account) {
-            None => Ok(identity.key()),
-            Some(other) => Err(ReportRefused::NotYours(format!(
-                "mesh {mesh:?} is of account {other}, and this control plane has those of account {}",
-                self.account
-            ))),
-        }
+        Ok(identity.key_at(&self.account))
     }
 
     fn observe(
@@ -148,10 +143,12 @@ impl Court {
         of: &rollback::Comparison,
         counts: &ferromesh_api::CanaryCounts,
     ) -> Result<(), StoreError> {
-        let stored = known.comparisons.get(&of.key);
+        let place = (proxy.mesh.clone(), of.key.clone());
+        let stored = known.comparisons.get(&place);
         // What a comparison was told, or has decided, may have been taken back since: the policy deleted and made again.
         if stored.is_none_or(Comparison::has_decided) {
-            let before = catalog::rollback(self.store.as_ref(), &proxy.mesh, &of.policy)?;
+            let (mesh, _) = name_and_owner(&proxy.mesh);
+            let before = self.in_part_of(&proxy.mesh, |store| catalog::rollback(store, mesh, &of.policy))?;
             let before = before.and_then(|(before, _)| before.verdicts.get(&of.key).cloned());
             let is_same = stored.is_some_and(|comparison| comparison.follows(before.as_ref()));
             if !is_same {
@@ -159,17 +156,18 @@ impl Court {
                     return Ok(());
                 }
                 let fresh = Comparison::new(&proxy.mesh, of, before.as_ref());
-                known.comparisons.insert(of.key.clone(), fresh);
+                known.comparisons.insert(place.clone(), fresh);
             }
         }
-        let Some(comparison) = known.comparisons.get_mut(&of.key) else {
+        let Some(comparison) = known.comparisons.get_mut(&place) else {
             return Ok(());
         };
         comparison.observe(now, proxy, counts.canary, counts.baseline);
         let Some(verdict) = comparison.undelivered() else {
             return Ok(());
         };
-        let is_stored = self.deliver(&proxy.mesh, of, verdict)?;
+        let (mesh, _) = name_and_owner(&proxy.mesh);
+        let is_stored = self.in_part_of(&proxy.mesh, |store| deliver(store, mesh, of, verdict))?;
         if is_stored {
             self.verdicts.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(
@@ -193,39 +191,59 @@ impl Court {
         Ok(())
     }
 
-    /// Stores a verdict; `false`: the policy is gone or its rollbacks were cleared meanwhile, so it is about nothing.
-    fn deliver(&self, mesh: &str, of: &rollback::Comparison, verdict: &Verdict) -> Result<bool, StoreError> {
-        let mut attempt = 1;
-        loop {
-            let policy_key = key::policy(mesh, &of.policy);
-            let Some(policy) = self.store.get(&policy_key)? else {
-                return Ok(false);
-            };
-            let before = catalog::rollback(self.store.as_ref(), mesh, &of.policy)?;
-            let (mut known, modified) = match before {
-                Some((known, modified)) => (known, Some(modified)),
-                None => (Rollbacks::of(mesh, &of.policy), None),
-            };
-            if known.generation != of.generation {
-                return Ok(false);
-            }
-            known.verdicts.insert(of.key.clone(), verdict.clone());
-            let compares = vec![
-                Compare::Unchanged {
-                    key: policy_key,
-                    modified: Some(policy.modified),
-                },
-                Compare::Unchanged {
-                    key: key::rollback(mesh, &of.policy),
-                    modified,
-                },
-            ];
-            let changes = vec![catalog::put_rollback(&known)?];
-            match self.store.commit(Transaction { compares, changes }) {
-                Ok(_) => return Ok(true),
-                Err(StoreError::Conflict(_)) if attempt < ATTEMPTS => attempt += 1,
-                Err(error) => return Err(error),
-            }
+    /// Does something in the part of the store that a mesh, as proxies' keys name it, stands in.
+    fn in_part_of<T>(&self, mesh: &str, act: impl FnOnce(&dyn Store) -> T) -> T {
+        match name_and_owner(mesh) {
+            (_, Some(owner)) => act(&AccountStore::new(self.store.as_ref(), owner)),
+            (_, None) => act(self.store.as_ref()),
+        }
+    }
+
+    /// What is known of the rollbacks of all accounts, each with the name of its mesh as proxies' keys have it.
+    fn stored(&self) -> Result<Vec<(String, Rollbacks)>, StoreError> {
+        let own = catalog::rollbacks(self.store.as_ref())?.into_iter();
+        let mut all: Vec<_> = own.map(|known| (known.mesh.clone(), known)).collect();
+        for account in catalog::accounts(self.store.as_ref())? {
+            let theirs = AccountStore::new(self.store.as_ref(), &account);
+            let theirs = catalog::rollbacks(&theirs)?.into_iter();
+            all.extend(theirs.map(|known| (format!("{}@{account}", known.mesh), known)));
+        }
+        Ok(all)
+    }
+}
+
+/// Stores a verdict; `false`: the policy is gone or its rollbacks were cleared meanwhile, so it is about nothing.
+fn deliver(store: &dyn Store, mesh: &str, of: &rollback::Comparison, verdict: &Verdict) -> Result<bool, StoreError> {
+    let mut attempt = 1;
+    loop {
+        let policy_key = key::policy(mesh, &of.policy);
+        let Some(policy) = store.get(&policy_key)? else {
+            return Ok(false);
+        };
+        let before = catalog::rollback(store, mesh, &of.policy)?;
+        let (mut known, modified) = match before {
+            Some((known, modified)) => (known, Some(modified)),
+            None => (Rollbacks::of(mesh, &of.policy), None),
+        };
+        if known.generation != of.generation {
+            return Ok(false);
+        }
+        known.verdicts.insert(of.key.clone(), verdict.clone());
+        let compares = vec![
+            Compare::Unchanged {
+                key: policy_key,
+                modified: Some(policy.modified),
+            },
+            Compare::Unchanged {
+                key: key::rollback(mesh, &of.policy),
+                modified,
+            },
+        ];
+        let changes = vec![catalog::put_rollback(&known)?];
+        match store.commit(Transaction { compares, changes }) {
+            Ok(_) => return Ok(true),
+            Err(StoreError::Conflict(_)) if attempt < ATTEMPTS => attempt += 1,
+            Err(error) => return Err(error),
         }
     }
 }
@@ -248,12 +266,16 @@ impl Comparisons for Court {
         taken
     }
 
-    fn running(&self, mesh: &str, policy: &str) -> Vec<Value> {
+    fn running(&self, owner: &str, mesh: &str, policy: &str) -> Vec<Value> {
+        let mesh = match owner == self.account {
+            true => mesh.to_owned(),
+            false => format!("{mesh}@{owner}"),
+        };
         let known = self.lock();
         let of_policy = known
             .comparisons
             .values()
-            .filter(|comparison| comparison.is_of(mesh, policy));
+            .filter(|comparison| comparison.is_of(&mesh, policy));
         of_policy.map(Comparison::shown).collect()
     }
 }
@@ -280,7 +302,7 @@ impl MetricsSource for Court {
         );
         let _ = writeln!(text, "# TYPE ferromesh_canary_rollbacks_total counter");
         let _ = writeln!(text, "ferromesh_canary_rollbacks_total {}", count(&self.verdicts));
-        let Ok(stored) = catalog::rollbacks(self.store.as_ref()) else {
+        let Ok(stored) = self.stored() else {
             return;
         };
         let _ = writeln!(
@@ -289,12 +311,12 @@ impl MetricsSource for Court {
         );
         let _ = writeln!(text, "# TYPE ferromesh_canary_rolled_back gauge");
         let now = u64::try_from(unix().as_millis()).unwrap_or(u64::MAX);
-        for known in &stored {
+        for (mesh, known) in &stored {
             for verdict in known.verdicts.values().filter(|verdict| verdict.holds_at(now)) {
                 let _ = writeln!(
                     text,
                     "ferromesh_canary_rolled_back{{mesh=\"{}\",policy=\"{}\",virtual_service=\"{}\",route=\"{}\",canary=\"{}\",cause=\"{}\"}} 1",
-                    label(&known.mesh),
+                    label(mesh),
                     label(&known.policy),
                     label(&verdict.virtual_service),
                     label(&verdict.route),

@@ -1,13 +1,18 @@
 //! `ferromesh serve`: the control plane. One port for the App Mesh API, our own API, modules and xDS.
 
 pub(crate) mod admission;
+mod alarm;
+pub mod audit_limits;
 mod dispatch;
 mod explainer;
 mod listen;
 pub mod modules;
 mod preview;
+mod proxies;
+mod rollout_flags;
 pub mod settings;
 mod status;
+mod stream_flags;
 pub mod tls;
 
 use std::{
@@ -27,13 +32,17 @@ use crate::{
     authority::{private_file, shared, Authority},
     certificates::{keyring::Keyring, Vault},
     exit::Exit,
+    modules::{verdicts, Catalogue, TrustedKeys},
     proxy::bootstrap::XDS_CLUSTER,
     publisher::{self, Publisher},
     rollback::Court,
+    rollout::{events::Events, Rollout},
     server::{self, Limits},
+    sharing::Sharing,
     store::{self, StoreMetrics},
     termination::Termination,
 };
+use alarm::Alarm;
 use explainer::Simulator;
 use modules::Found;
 use preview::Preview;
@@ -53,6 +62,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let api_config = match ApiConfig::try_new(settings.region.clone(), settings.account.clone()) {
         Ok(config) => ApiConfig {
             quotas: settings.quotas,
+            audit: settings.audit,
             ..config
         },
         Err(error) => return Ok(Exit::usage([error])),
@@ -60,6 +70,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let mut termination = Termination::listen().context("cannot listen for signals")?;
     let store = open_store(&settings).await?;
     let found = modules::find(settings.modules.as_deref())?;
+    let catalogue = open_catalogue(&settings, &store, &found).await?;
     let keyring = open_keyring(&settings, &store).await?;
     let authority = Arc::new(open_authority(&settings, &store, &keyring).await?);
     let vault = open_vault(&store, &keyring, &authority).await?;
@@ -84,9 +95,12 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         }
         false => None,
     };
+    let (tls, vouch) = tls.map(|followed| (followed.tls, followed.vouch)).unzip();
+    let issuer = proxies::issuer(&settings, &authority)?;
 
     let lowering = ferromesh_ir::Options {
         reports_to: Some(XDS_CLUSTER.to_owned()),
+        trust_domain: settings.trust_domain.clone(),
         ..ferromesh_ir::Options::default()
     };
     let publisher = Publisher::new(
@@ -95,6 +109,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             account: settings.account.clone(),
             lowering: lowering.clone(),
             modules: found.for_emission(),
+            catalogue: Some(Arc::clone(&catalogue)),
             emission: ferromesh_emit::Options {
                 failure: settings.failure,
             },
@@ -104,12 +119,22 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         },
     );
     let delivery = Arc::new(DeliveryStatus::default());
-    let xds = ferromesh_xds::service(
+    let events = Arc::new(Events::new(settings.account.clone()));
+    let rollout = Rollout::new(
         Arc::new(publisher.clone()),
-        Arc::clone(&delivery) as Arc<_>,
-        ferromesh_xds::Config::default(),
+        Arc::clone(&store),
+        settings.rollout,
+        Arc::clone(&events),
     );
-    let status = Arc::new(Status::new(publisher.clone(), delivery, xds.clone()));
+    let sharing = Sharing::new(Arc::new(rollout.clone()), Arc::clone(&store), settings.account.clone());
+    let guard = proxies::guard(&settings, Arc::new(sharing.clone()), &store, vouch).await?;
+    let xds = ferromesh_xds::service(
+        Arc::new(guard.clone()),
+        Arc::new((Arc::clone(&delivery), (rollout.clone(), Arc::clone(&events)))),
+        settings.streams.config(),
+    );
+    let alarm = Alarm::new(Arc::clone(&delivery), Arc::clone(&events), settings.account.clone());
+    let status = Arc::new(Status::new(publisher.clone(), rollout.clone(), delivery, xds.clone()));
     let court = Arc::new(Court::new(
         Arc::clone(&store),
         Arc::new(publisher.clone()),
@@ -118,25 +143,40 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let state = ApiState {
         config: api_config,
         modules: Arc::new(found.for_download()),
+        module_sets: Arc::clone(&catalogue) as Arc<_>,
         proxies: Arc::clone(&status) as Arc<_>,
         comparisons: Arc::clone(&court) as Arc<_>,
+        rollouts: Arc::new(rollout.clone()),
+        events,
         certificates: Arc::new(vault),
-        previewer: Arc::new(Preview::new(
-            Arc::clone(&store),
-            lowering.clone(),
-            &found.for_emission(),
-            ferromesh_emit::Options {
-                failure: settings.failure,
-            },
-        )),
+        identities: Arc::new(issuer),
+        previewer: Arc::new(
+            Preview::new(
+                Arc::clone(&store),
+                lowering.clone(),
+                &found.for_emission(),
+                ferromesh_emit::Options {
+                    failure: settings.failure,
+                },
+            )
+            .choosing_from(Arc::clone(&catalogue), settings.account.clone()),
+        ),
         explainer: Arc::new(Simulator::new(lowering)),
         admission,
         audit: Audit::On,
-        metrics: vec![status, court, Arc::new(StoreMetrics(Arc::clone(&store)))],
+        metrics: vec![
+            status,
+            court,
+            Arc::new(rollout.clone()),
+            Arc::new(alarm.clone()),
+            Arc::new(guard.clone()),
+            Arc::new(StoreMetrics(Arc::clone(&store))),
+        ],
         ..ApiState::new(Arc::clone(&store))
     };
-    let dispatch = dispatch::Dispatch::new(ferromesh_api::routes(state), xds.clone());
+    let dispatch = dispatch::Dispatch::new(ferromesh_api::routes(state), xds.clone(), guard.clone());
 
+    let limits = limits();
     let mut servers = JoinSet::new();
     for listen in &settings.listen {
         let listener = Listener::bind(&listen.address).await?;
@@ -151,12 +191,25 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             region = settings.region,
             "listening"
         );
-        let dispatch = dispatch.clone();
+        let is_local = listen.address.is_local() && proxies::believes_local(&settings);
+        let dispatch = dispatch.clone().on_local(is_local);
         let answer = move |request| dispatch.clone().answer(request);
         let tls = tls.clone().filter(|_| listen.is_tls);
-        servers.spawn(server::run_with(listener, tls, answer, limits(), shutdown.clone()));
+        servers.spawn(server::run_with(
+            listener,
+            tls,
+            answer,
+            limits.clone(),
+            shutdown.clone(),
+        ));
     }
     let publishing = tokio::spawn(publisher.run(shutdown.clone()));
+    // Before the first verdict.
+    tokio::spawn(verdicts::follow(catalogue, rollout.verdicts(), shutdown.clone()));
+    tokio::spawn(rollout.run(shutdown.clone()));
+    tokio::spawn(alarm.run(shutdown.clone()));
+    tokio::spawn(sharing.run(shutdown.clone()));
+    tokio::spawn(guard.run(shutdown.clone()));
 
     termination.asked().await;
     tracing::info!(streams = xds.streams(), "shutting down");
@@ -180,6 +233,8 @@ fn limits() -> Limits {
     Limits {
         // An Envoy opens one stream, or two while it reconnects; clients of the API a few at a time.
         streams: 64,
+        connections: server::descriptors::for_connections(Limits::default().connections),
+        discovery: Some(server::streams::Budget::default()),
         drain: Duration::from_secs(5),
         ..Limits::default()
     }
@@ -212,6 +267,36 @@ async fn open_keyring(settings: &Settings, store: &Arc<dyn Store>) -> anyhow::Re
         )?))
     });
     opened.await.context("opening the secret keys was interrupted")?
+}
+
+/// The module sets. What is in the store is looked at now, so that it is known before a proxy asks.
+async fn open_catalogue(settings: &Settings, store: &Arc<dyn Store>, found: &Found) -> anyhow::Result<Arc<Catalogue>> {
+    let (named, store, found) = (settings.module_keys.clone(), Arc::clone(store), found.clone());
+    let opened = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
+        let keys = TrustedKeys::read(named.iter().map(String::as_str)).context("--module-key")?;
+        tracing::info!(
+            keys = keys.ids().join(","),
+            "{}",
+            match keys.are_asked_for() {
+                true => "added modules must be signed by one of these keys",
+                false =>
+                    "added modules need no signature: who holds the role admin is believed; --module-key asks for one",
+            }
+        );
+        let catalogue = Catalogue::new(store, &found, keys);
+        match catalogue.sweep() {
+            Ok(0) => {}
+            Ok(parts) => tracing::info!(parts, "parts of modules that no set names were removed"),
+            // Another control plane adds a set at this moment; or the next start does it.
+            Err(error @ (StoreError::Conflict(_) | StoreError::Unavailable(_))) => {
+                tracing::warn!(%error, "parts of modules that no set names are not removed");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        catalogue.review()?;
+        Ok(Arc::new(catalogue))
+    });
+    opened.await.context("opening the module sets was interrupted")?
 }
 
 async fn open_authority(

@@ -94,6 +94,17 @@ pub trait Lookup {
     /// The records of one kind: of meshes all, of routes and gateway routes those of one parent or, with no parent given,
     /// of the whole mesh.
     fn records(&self, kind: Kind, mesh: &str, parent: Option<&str>) -> Result<Vec<Record>, Self::Error>;
+
+    /// Records of one kind in a mesh that may name another resource: all whose specs have `name` as a string somewhere, and
+    /// perhaps others. For whoever has a quicker way to them than through all.
+    fn naming(&self, kind: Kind, mesh: &str, _name: &str) -> Result<Vec<Record>, Self::Error> {
+        self.records(kind, mesh, None)
+    }
+
+    /// How many [`Lookup::records`] there are. For whoever can count them without reading them.
+    fn count(&self, kind: Kind, mesh: &str, parent: Option<&str>) -> Result<usize, Self::Error> {
+        self.records(kind, mesh, parent).map(|records| records.len())
+    }
 }
 
 /// Name of the shape of a kind's spec.

@@ -92,6 +92,26 @@ pub fn rollback(store: &dyn Store, mesh: &str, policy: &str) -> Result<Option<(R
     Ok(Some((read(&stored)?, stored.modified)))
 }
 
+/// The accounts that have anything in the store, besides the one that its server calls its own.
+pub fn accounts(store: &dyn Store) -> Result<Vec<String>, StoreError> {
+    let mut accounts: Vec<String> = Vec::new();
+    loop {
+        // From one account to the next, past everything that it has.
+        let after = accounts
+            .last()
+            .map(|account| format!("{}{}", key::account(account), char::MAX));
+        let next = store.list(key::ACCOUNTS, after.as_deref(), Some(1))?;
+        let found = next.entries.first().and_then(|stored| {
+            let rest = stored.key.strip_prefix(key::ACCOUNTS)?;
+            rest.split_once('/').map(|(account, _)| account.to_owned())
+        });
+        match found {
+            Some(account) if accounts.last() != Some(&account) => accounts.push(account),
+            _ => return Ok(accounts),
+        }
+    }
+}
+
 /// What is known of the rollbacks of all policies.
 pub fn rollbacks(store: &dyn Store) -> Result<Vec<Rollbacks>, StoreError> {
     read_all(&store.list(key::ROLLBACKS, None, None)?.entries)
@@ -123,4 +143,35 @@ pub fn read<T: DeserializeOwned>(stored: &Stored) -> Result<T, StoreError> {
 
 fn read_all<T: DeserializeOwned>(stored: &[Stored]) -> Result<Vec<T>, StoreError> {
     stored.iter().map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AccountStore, RedbStore, Transaction};
+
+    #[test]
+    fn finds_every_account_once_however_much_it_has() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = RedbStore::open(folder.path().join("store.redb")).expect("a store");
+        let commit = |store: &dyn Store, name: &str| {
+            let changes = vec![Change::put(name, vec![])];
+            let transaction = Transaction {
+                changes,
+                ..Transaction::default()
+            };
+            store.commit(transaction).expect("put");
+        };
+        assert_eq!(accounts(&store).expect("accounts"), Vec::<String>::new());
+        commit(&store, "mesh/own");
+        for account in ["000000000002", "000000000001", "999999999999"] {
+            let theirs = AccountStore::new(&store as &dyn Store, account);
+            for name in ["mesh/a", "resource/a/virtualNode/\u{10ffff}", "token/by-name/z"] {
+                commit(&theirs, name);
+            }
+        }
+        commit(&store, "share/000000000003/000000000001/a");
+        let found = accounts(&store).expect("accounts");
+        assert_eq!(found, ["000000000001", "000000000002", "999999999999"]);
+    }
 }

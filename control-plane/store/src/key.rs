@@ -10,15 +10,21 @@
 //! | `resource/M/route/R/T`, `resource/M/gatewayRoute/G/T` | record |
 //! | `policy/M/P` | policy |
 //! | `rollback/M/P` | what is known of a policy's rollbacks |
+//! | `rollout/M` | which configurations of a mesh were rejected, or are on trial; of another account's mesh as `M@A` |
 //! | `certificate/ARN` | what was imported for an ARN, its private key sealed |
 //! | `access/principal/P` | what a principal may do |
 //! | `access/key/ID` | a principal's key, its secret sealed |
+//! | `identity/token/ID` | a join token, by its hash |
+//! | `identity/revoked/…` | a certificate's serial number, or a proxy, that was revoked |
 //! | `audit/change/…`, `audit/refusal/…` | what was done, and what was refused, in the order of time |
 //! | `token/…` | client tokens, for idempotent calls |
 //! | `registry/namespace/N`, `registry/service/N/S`, `registry/instance/N/S/I` | the registry of tasks |
 //! | `registry/id/…` | namespace and service of an id |
 //! | `registry/operation/…` | what was done to the registry, in the order of time |
 //! | `share/C/O/M` | account O lets account C use its mesh M |
+//! | `module/set/V` | the module set V: what its modules are, and who added it |
+//! | `module/bytes/H/N` | part N of the module whose SHA-256 is H |
+//! | `module-choice/M` | the module set that mesh M has chosen, and those before |
 //! | `account/A/…` | meshes, resources, policies, rollbacks and tokens of account A, each under its key of above |
 //!
 //! The account that a server calls its own has its keys without a prefix, so that a server of one account never sees
@@ -34,6 +40,8 @@ pub const RESOURCES: &str = "resource/";
 pub const POLICIES: &str = "policy/";
 /// Prefix of what is known of all policies' rollbacks.
 pub const ROLLBACKS: &str = "rollback/";
+/// Prefix of what is remembered of rollouts.
+pub const ROLLOUTS: &str = "rollout/";
 /// Prefix of everything that was imported for ARNs.
 pub const CERTIFICATES: &str = "certificate/";
 /// Prefix of principals.
@@ -42,6 +50,10 @@ pub const PRINCIPALS: &str = "access/principal/";
 pub const ACCESS_KEYS: &str = "access/key/";
 /// Prefix of both.
 pub const ACCESS: &str = "access/";
+/// Prefix of join tokens.
+pub const JOIN_TOKENS: &str = "identity/token/";
+/// Prefix of what was revoked: certificates and proxies.
+pub const REVOCATIONS: &str = "identity/revoked/";
 /// Prefix of the audit records of changes.
 pub const AUDIT_CHANGES: &str = "audit/change/";
 /// Prefix of the audit records of what was refused.
@@ -66,8 +78,14 @@ pub const OPERATIONS: &str = "registry/operation/";
 pub const ACCOUNTS: &str = "account/";
 /// Prefix of the meshes that accounts let others use.
 pub const SHARES: &str = "share/";
+/// Prefix of module sets.
+pub const MODULE_SETS: &str = "module/set/";
+/// Prefix of the bytes of modules.
+pub const MODULE_BYTES: &str = "module/bytes/";
+/// Prefix of the module sets that meshes have chosen.
+pub const MODULE_CHOICES: &str = "module-choice/";
 /// What every account has a part of its own of; the rest of the store belongs to all.
-pub const OF_ACCOUNTS: [&str; 5] = [MESHES, RESOURCES, POLICIES, ROLLBACKS, "token/"];
+pub const OF_ACCOUNTS: [&str; 6] = [MESHES, RESOURCES, POLICIES, ROLLBACKS, MODULE_CHOICES, "token/"];
 
 /// A name as a component of a key.
 pub fn component(name: &str) -> String {
@@ -132,6 +150,11 @@ pub fn rollbacks(mesh: &str) -> String {
     format!("{ROLLBACKS}{}/", component(mesh))
 }
 
+/// Key of what is remembered of a mesh's rollouts.
+pub fn rollout(mesh: &str) -> String {
+    format!("{ROLLOUTS}{}", component(mesh))
+}
+
 /// Key of what was imported for an ARN.
 pub fn certificate(arn: &str) -> String {
     format!("{CERTIFICATES}{}", component(arn))
@@ -145,6 +168,16 @@ pub fn principal(name: &str) -> String {
 /// Key of a principal's key.
 pub fn access_key(id: &str) -> String {
     format!("{ACCESS_KEYS}{}", component(id))
+}
+
+/// Key of a join token.
+pub fn join_token(id: &str) -> String {
+    format!("{JOIN_TOKENS}{}", component(id))
+}
+
+/// Key of a revocation, by serial number or proxy.
+pub fn revocation(id: &str) -> String {
+    format!("{REVOCATIONS}{}", component(id))
 }
 
 /// Key of a namespace of the registry.
@@ -195,6 +228,26 @@ pub fn shares_with(consumer: &str) -> String {
 /// Key of a mesh that its owner lets another account use.
 pub fn share(consumer: &str, owner: &str, mesh: &str) -> String {
     format!("{}{}/{}", shares_with(consumer), component(owner), component(mesh))
+}
+
+/// Key of a module set.
+pub fn module_set(version: &str) -> String {
+    format!("{MODULE_SETS}{}", component(version))
+}
+
+/// Prefix of the parts of a module's bytes.
+pub fn module_bytes(sha256: &str) -> String {
+    format!("{MODULE_BYTES}{}/", component(sha256))
+}
+
+/// Key of a part of a module's bytes; the parts are in the order of their keys.
+pub fn module_part(sha256: &str, part: usize) -> String {
+    format!("{}{part:04}", module_bytes(sha256))
+}
+
+/// Key of the module set that a mesh has chosen.
+pub fn module_choice(mesh: &str) -> String {
+    format!("{MODULE_CHOICES}{}", component(mesh))
 }
 
 #[cfg(test)]

@@ -316,8 +316,9 @@ impl Store for RedbStore {
             return self.read(|database| {
                 let read = database.begin_read().map_err(engine)?;
                 let values = read.open_table(VALUES).map_err(engine)?;
-                check(&|compare| holds(&values, compare))?;
-                latest(&read.open_table(NUMBERS).map_err(engine)?)
+                let latest = latest(&read.open_table(NUMBERS).map_err(engine)?)?;
+                check(&|compare| holds(&values, latest, compare))?;
+                Ok(latest)
             });
         }
         self.room.demand(&self.path, bytes.sum(), &self.shortage)?;
@@ -325,8 +326,9 @@ impl Store for RedbStore {
             let mut values = write.open_table(VALUES).map_err(engine)?;
             let mut numbers = write.open_table(NUMBERS).map_err(engine)?;
             // Returning drops the write transaction, which undoes it.
-            check(&|compare| holds(&values, compare))?;
-            let revision = latest(&numbers)? + 1;
+            let before = latest(&numbers)?;
+            check(&|compare| holds(&values, before, compare))?;
+            let revision = before + 1;
             for change in &transaction.changes {
                 apply(&mut values, change, revision)?;
             }

@@ -113,7 +113,51 @@ enum Meanwhile {
     EtcdRestarts,
 }
 
-async fn round(rigs: &mut [Rig; 2], etcd: &mut Etcd, meanwhile: Meanwhile) -> usize {
+/// Which operations must have an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ordered {
+    All,
+    /// A control plane without etcd reads the last good state, and says so: writes alone must keep their order, which the
+    /// read afterwards shows.
+    Writes,
+}
+
+/// The mesh and the nodes that clients read and write.
+pub async fn prepare(rigs: &[Rig; 2]) {
+    rigs[0].put("meshes", &json!({"meshName": "m"})).await.expect("a mesh");
+    for key in 0..KEYS {
+        let body = json!({"virtualNodeName": format!("k{key}"), "spec": spec(0)});
+        rigs[1].put("meshes/m/virtualNodes", &body).await.expect("a node");
+    }
+}
+
+async fn one_etcd(rigs: &mut [Rig; 2], etcd: &mut Etcd, meanwhile: Meanwhile) -> usize {
+    let ordered = match meanwhile {
+        Meanwhile::Nothing | Meanwhile::ControlPlaneDies => Ordered::All,
+        Meanwhile::EtcdRestarts => Ordered::Writes,
+    };
+    round(rigs, ordered, &format!("{meanwhile:?}"), async |rigs| match meanwhile {
+        Meanwhile::Nothing => {}
+        Meanwhile::ControlPlaneDies => {
+            rigs[0].kill_control_plane();
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            rigs[0].start_control_plane().await.expect("a restart");
+        }
+        Meanwhile::EtcdRestarts => {
+            etcd.kill();
+            etcd.resume().await.expect("a restart");
+        }
+    })
+    .await
+}
+
+/// Lets clients work at both control planes while something happens; gives how many operations had an order.
+pub async fn round(
+    rigs: &mut [Rig; 2],
+    ordered: Ordered,
+    what: &str,
+    meanwhile: impl AsyncFnOnce(&mut [Rig; 2]),
+) -> usize {
     let run = Arc::new(Run {
         began: Instant::now(),
         histories: Default::default(),
@@ -135,18 +179,7 @@ async fn round(rigs: &mut [Rig; 2], etcd: &mut Etcd, meanwhile: Meanwhile) -> us
     };
     let clients: Vec<_> = (0..CLIENTS).map(client).collect();
     tokio::time::sleep(Duration::from_millis(400)).await;
-    match meanwhile {
-        Meanwhile::Nothing => {}
-        Meanwhile::ControlPlaneDies => {
-            rigs[0].kill_control_plane();
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            rigs[0].start_control_plane().await.expect("a restart");
-        }
-        Meanwhile::EtcdRestarts => {
-            etcd.kill();
-            etcd.resume().await.expect("a restart");
-        }
-    }
+    meanwhile(rigs).await;
     tokio::time::sleep(Duration::from_millis(600)).await;
     run.stop.store(true, Ordering::SeqCst);
     for client in clients {
@@ -155,9 +188,7 @@ async fn round(rigs: &mut [Rig; 2], etcd: &mut Etcd, meanwhile: Meanwhile) -> us
     let mut operations = 0;
     for (key, history) in run.histories.iter().enumerate() {
         let mut history = history.lock().expect("no panic").clone();
-        if matches!(meanwhile, Meanwhile::EtcdRestarts) {
-            // Without etcd reads are of the last good state, and said to be: writes alone must keep their order, which the
-            // read afterwards shows.
+        if ordered == Ordered::Writes {
             history.retain(|operation| matches!(operation.call, Call::Write(_)));
         }
         let began = run.now();
@@ -172,10 +203,7 @@ async fn round(rigs: &mut [Rig; 2], etcd: &mut Etcd, meanwhile: Meanwhile) -> us
         };
         operations += history.len();
         history.push(last);
-        assert!(
-            is_linearizable(0, &history),
-            "{meanwhile:?}, register {key}: {history:#?}"
-        );
+        assert!(is_linearizable(0, &history), "{what}, register {key}: {history:#?}");
     }
     let created = run.created.lock().expect("no panic").clone();
     for (index, name) in created.iter().enumerate() {
@@ -201,16 +229,12 @@ async fn clients_of_two_control_planes_see_one_register_each() {
             .expect("a control plane")
     };
     let mut rigs = [rig().await, rig().await];
-    rigs[0].put("meshes", &json!({"meshName": "m"})).await.expect("a mesh");
-    for key in 0..KEYS {
-        let body = json!({"virtualNodeName": format!("k{key}"), "spec": spec(0)});
-        rigs[1].put("meshes/m/virtualNodes", &body).await.expect("a node");
-    }
+    prepare(&rigs).await;
     let rounds = if is_full() { 40 } else { 1 };
     let mut operations = 0;
     for _ in 0..rounds {
         for meanwhile in [Meanwhile::Nothing, Meanwhile::ControlPlaneDies, Meanwhile::EtcdRestarts] {
-            operations += round(&mut rigs, &mut etcd, meanwhile).await;
+            operations += one_etcd(&mut rigs, &mut etcd, meanwhile).await;
         }
     }
     println!("{operations} operations, all linearizable");

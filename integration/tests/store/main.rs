@@ -1,6 +1,7 @@
 //! The store under everything that happens to it: kill -9, a full disk, several control planes over etcd, backups.
 
 mod backups;
+mod cluster;
 mod control_planes;
 mod full_disk;
 mod kills;

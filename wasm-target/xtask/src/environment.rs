@@ -10,6 +10,7 @@ pub mod go_control_plane;
 mod javascript;
 mod moto;
 pub mod network;
+mod program;
 mod prometheus;
 mod python;
 mod registry;

@@ -154,6 +154,7 @@ impl Plan {
                 // Nothing but the mesh gives its policies a meaning, and a later mesh of this name is another one.
                 changes.extend(view.keys(&key::policies(&key.mesh))?.into_iter().map(Change::delete));
                 changes.extend(view.keys(&key::rollbacks(&key.mesh))?.into_iter().map(Change::delete));
+                changes.push(Change::delete(key::module_choice(&key.mesh)));
                 changes.extend(accounts::unshare(view, &metadata.mesh_owner, &key.mesh)?);
             }
             return Ok(changes);
@@ -291,6 +292,17 @@ impl Lookup for Others<'_> {
         let mut records = self.view.records(kind, mesh, parent)?;
         records.retain(|record| record.key != *self.key);
         Ok(records)
+    }
+
+    fn count(&self, kind: Kind, mesh: &str, parent: Option<&str>) -> Result<usize, StoreError> {
+        let all = self.view.count(kind, mesh, parent)?;
+        let own = self.key;
+        let is_among = own.kind == kind
+            && (kind == Kind::Mesh || own.mesh == mesh)
+            && (parent.is_none() || own.parent.as_deref() == parent);
+        let is_counted = is_among && self.view.record(own)?.is_some();
+        // Between the two reads another control plane may have made it; the commit notices.
+        Ok(all.saturating_sub(usize::from(is_counted)))
     }
 }
 

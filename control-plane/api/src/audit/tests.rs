@@ -34,7 +34,7 @@ fn kept(store: &RedbStore, prefix: &str) -> Vec<Entry> {
 #[test]
 fn the_same_refusal_within_a_minute_is_one_record_written_ever_more_seldom() {
     let (_folder, store) = store();
-    let journal = Journal::default();
+    let journal = Journal::new(Some(AuditLimits::default()));
     for number in 0..1000 {
         let at = 1000.0 + number as f64 / 100.0;
         journal.refused(&store, None, &act(at, number), "AccessDeniedException", "no");
@@ -53,7 +53,11 @@ fn the_same_refusal_within_a_minute_is_one_record_written_ever_more_seldom() {
 #[test]
 fn a_change_and_its_record_are_of_one_revision_and_a_conflict_leaves_neither() {
     let (_folder, store) = store();
-    let (journal, caller, act) = (Journal::default(), Caller::anonymous("1"), act(1.0, 1));
+    let (journal, caller, act) = (
+        Journal::new(Some(AuditLimits::default())),
+        Caller::anonymous("1"),
+        act(1.0, 1),
+    );
     let recorded = Recorded::new(&store, &journal, &caller, &act);
     recorded.commit(put("policy/m/p")).unwrap();
     recorded.commit(put("policy/m/p")).unwrap();
@@ -76,7 +80,7 @@ fn a_change_and_its_record_are_of_one_revision_and_a_conflict_leaves_neither() {
 #[test]
 fn what_is_too_old_goes_with_the_next_writes() {
     let (_folder, store) = store();
-    let journal = Journal::default();
+    let journal = Journal::new(Some(AuditLimits::default()));
     let day = 86_400.0;
     for (number, at) in [(0, 1.0), (1, 2.0), (2, 40.0 * day)] {
         let act = Act {
@@ -84,7 +88,7 @@ fn what_is_too_old_goes_with_the_next_writes() {
             ..act(at, number)
         };
         // A server that is started anew looks at what is there.
-        Journal::default().refused(&store, None, &act, "AccessDeniedException", "no");
+        Journal::new(Some(AuditLimits::default())).refused(&store, None, &act, "AccessDeniedException", "no");
     }
     let left: Vec<String> = kept(&store, key::AUDIT_REFUSALS)
         .into_iter()
@@ -95,9 +99,31 @@ fn what_is_too_old_goes_with_the_next_writes() {
 }
 
 #[test]
+fn only_the_latest_are_kept_and_whoever_knows_no_limits_deletes_nothing() {
+    let limits = AuditLimits {
+        refusals: AuditLimit { most: 20, days: 30 },
+        ..AuditLimits::default()
+    };
+    for (limits, most) in [(Some(limits), 20 + 16), (None, 100)] {
+        let (_folder, store) = store();
+        let journal = Journal::new(limits);
+        for number in 0..100 {
+            // Two minutes apart, so that no two are one record.
+            let act = act(120.0 * f64::from(number), 0);
+            journal.refused(&store, None, &act, "AccessDeniedException", "no");
+        }
+        let left = kept(&store, key::AUDIT_REFUSALS).len();
+        assert!(
+            (20..=most).contains(&left) && (limits.is_some() || left == 100),
+            "{left}"
+        );
+    }
+}
+
+#[test]
 fn pages_have_both_sorts_in_the_order_of_time_and_leave_nothing_out() {
     let (_folder, store) = store();
-    let (journal, caller) = (Journal::default(), Caller::anonymous("1"));
+    let (journal, caller) = (Journal::new(Some(AuditLimits::default())), Caller::anonymous("1"));
     for number in 0..30 {
         let at = 1.0 + number as f64 * 100.0;
         if number % 3 == 0 {
@@ -140,7 +166,7 @@ fn pages_have_both_sorts_in_the_order_of_time_and_leave_nothing_out() {
 #[test]
 fn records_of_one_millisecond_stand_as_they_were_written_also_when_the_clock_is_set_back() {
     let (_folder, store) = store();
-    let (journal, caller) = (Journal::default(), Caller::anonymous("1"));
+    let (journal, caller) = (Journal::new(Some(AuditLimits::default())), Caller::anonymous("1"));
     for (number, at) in [7.001, 7.001, 7.001, 6.5, 7.001].into_iter().enumerate() {
         // The names of requests fall, so that order by them would be the wrong one.
         let act = act(at, 9 - number);

@@ -70,6 +70,69 @@ fn describes_every_page_that_there_is() {
     assert!(unknown.is_empty(), "descriptions without a page: {unknown:?}");
 }
 
+/// Methods and paths of the patterns in a function that finds pages, with `{}` for what is no word.
+fn routes(source: &str, function: &str, before: &str) -> BTreeSet<String> {
+    let Some((_, rest)) = source.split_once(function) else {
+        return BTreeSet::new();
+    };
+    let body = rest.split("\n}\n").next().unwrap_or_default();
+    let mut routes = BTreeSet::new();
+    let mut path = String::new();
+    for line in body.lines().map(str::trim) {
+        if let Some((pattern, _)) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            let segments = pattern.split(", ").filter(|segment| !["", ".."].contains(segment));
+            let words = segments.map(|segment| segment.strip_prefix('"').map_or("{}", |word| word.trim_matches('"')));
+            path = words.fold(before.to_owned(), |path, word| format!("{path}/{word}"));
+        }
+        for (at, _) in line.match_indices("(\"") {
+            let mut quoted = line.split_at(at + 2).1.split('"');
+            if let (Some(method), Some(page)) = (quoted.next(), quoted.next()) {
+                if page.starts_with(", Page::") {
+                    routes.insert(format!("{method} {path}"));
+                }
+            }
+        }
+    }
+    routes
+}
+
+/// Whatever `own::find` finds, in its own patterns or in those of the files that it asks, is described, and nothing else.
+#[test]
+fn describes_the_routes_that_the_server_has_and_no_others() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let read = |path: &Path| std::fs::read_to_string(path).expect("a source");
+    let own_source = read(&sources.join("own.rs"));
+    let mut served = routes(&own_source, "fn find(", "");
+    for entry in std::fs::read_dir(sources.join("own")).expect("the pages") {
+        let path = entry.expect("a file").path();
+        let Some(name) = path.file_stem().and_then(|stem| stem.to_str()) else {
+            continue;
+        };
+        let Some((before_call, _)) = own_source.split_once(&format!("{name}::pages(rest)")) else {
+            if path.is_file() {
+                served.extend(routes(&read(&path), "fn pages(", ""));
+            }
+            continue;
+        };
+        // `["v1", "registry", rest @ ..]`: what stands before those that the file has.
+        let (_, pattern) = before_call.rsplit_once("if let [").expect("a pattern before the call");
+        let words = pattern.split('"').skip(1).step_by(2);
+        let before = words.fold(String::new(), |path, word| format!("{path}/{word}"));
+        served.extend(routes(&read(&path), "fn pages(", &before));
+    }
+    let bare = |path: &str| {
+        let segments = path.split('/').map(|segment| label(segment).map_or(segment, |_| "{}"));
+        segments.collect::<Vec<_>>().join("/")
+    };
+    let own = own();
+    let described: BTreeSet<String> = own
+        .iter()
+        .map(|page| format!("{} {}", page.method, bare(page.path)))
+        .collect();
+    assert_eq!(described.len(), own.len(), "two descriptions of one route");
+    assert_eq!(served, described);
+}
+
 #[test]
 fn has_all_operations_of_app_mesh_and_every_id_once() {
     let mut ids = BTreeSet::new();

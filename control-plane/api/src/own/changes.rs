@@ -6,12 +6,15 @@
 
 mod answer;
 mod judge;
+mod moment;
 mod read;
+
+use std::collections::BTreeSet;
 
 use ferromesh_model::mesh::Mesh;
 use ferromesh_model::resource::Key;
 use ferromesh_model::{validate, Violation};
-use ferromesh_store::catalog;
+use ferromesh_store::{catalog, key};
 use serde_json::{json, Map, Value};
 
 use crate::access::{Role, Subject};
@@ -21,6 +24,8 @@ use crate::request::Request;
 use crate::view::{self, View};
 use crate::{ApiError, ApiState, ErrorKind};
 use answer::Diffs;
+use moment::Moment;
+use read::{ChangeSet, Entry};
 
 /// Applies a change set, or says what it would do.
 pub(super) fn post(scene: &Scene<'_>, state: &ApiState, request: &Request) -> Result<Value, ApiError> {
@@ -34,14 +39,9 @@ pub(super) fn post(scene: &Scene<'_>, state: &ApiState, request: &Request) -> Re
     }
     let now = scene.clock.now();
     if set.dry_run {
-        let view = View::new(scene.store);
-        let revision = scene.store.revision()?;
-        let judged = judge::judge(scene, &view, &set, now).map_err(|found| told(&found))?;
-        let mut answer = answer::changes(&judged, Diffs::Shown);
-        answer::add_configuration(scene, state, &judged, set.proxies, &mut answer)?;
-        answer.insert("revision".to_owned(), json!(revision));
-        return Ok(Value::Object(answer));
+        return would_do(scene, state, &set, now);
     }
+    let _turn = state.turns.wait();
     let token = Token::of_set(set.token.as_deref(), &set.content);
     let ((mut answer, before), written) = view::commit_at(scene.store, |view| {
         if let Some(token) = &token {
@@ -65,6 +65,37 @@ pub(super) fn post(scene: &Scene<'_>, state: &ApiState, request: &Request) -> Re
     };
     answer["revision"] = json!(revision);
     Ok(answer)
+}
+
+/// What a set would do. Whole meshes are lowered for it, so it keeps nobody from writing: it looks at one moment.
+fn would_do(scene: &Scene<'_>, state: &ApiState, set: &ChangeSet, now: f64) -> Result<Value, ApiError> {
+    let moment = Moment::take(scene.store, read_by(set))?;
+    let scene = &Scene {
+        store: &moment,
+        ..*scene
+    };
+    let view = View::new(scene.store);
+    let judged = judge::judge(scene, &view, set, now).map_err(|found| told(&found))?;
+    let mut answer = answer::changes(&judged, Diffs::Shown);
+    answer::add_configuration(scene, state, &judged, set.proxies, &mut answer)?;
+    answer.insert("revision".to_owned(), json!(scene.store.revision()?));
+    Ok(Value::Object(answer))
+}
+
+/// What a set is judged by.
+fn read_by(set: &ChangeSet) -> Vec<String> {
+    let meshes: BTreeSet<&str> = set.entries.iter().map(Entry::mesh).collect();
+    let mut prefixes = vec![
+        key::MESHES.to_owned(),
+        key::ROLLBACKS.to_owned(),
+        key::SHARES.to_owned(),
+    ];
+    prefixes.extend(
+        meshes
+            .into_iter()
+            .flat_map(|mesh| [key::in_mesh(mesh), key::policies(mesh)]),
+    );
+    prefixes
 }
 
 /// `GET /v1/analyze?mesh=M`: what is doubtful about a mesh as it is stored.

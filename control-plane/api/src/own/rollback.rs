@@ -96,7 +96,7 @@ pub(super) fn status(scene: &Scene<'_>, mesh: &str, name: &str) -> Result<Option
 fn show(scene: &Scene<'_>, comparisons: &dyn Comparisons, mesh: &str, name: &str) -> Result<Value, ApiError> {
     rolls_back(&policy(scene, mesh, name)?)?;
     let mut shown = status(scene, mesh, name)?.unwrap_or_else(|| json!({ "cleared": 0, "rollbacks": [] }));
-    shown["comparisons"] = json!(comparisons.running(mesh, name));
+    shown["comparisons"] = json!(comparisons.running(scene.owner, mesh, name));
     Ok(shown)
 }
 

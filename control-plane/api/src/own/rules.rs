@@ -1,6 +1,6 @@
 //! What each page of our own API takes.
 
-use super::{access, certificates, registry, rollback, shares, Page};
+use super::{access, certificates, identity, modules, registry, rollback, rollouts, shares, Page};
 use crate::access::rules::{member, of_mesh};
 use crate::access::{Role, Rule, Subject};
 use crate::request::Request;
@@ -24,6 +24,17 @@ pub(crate) fn of_page(page: Page, segments: &[String], request: &Request) -> Rul
             rollback::Page::Clear => Rule::mesh(Operator, Subject::Policy, segment(2)),
             // Proxies send these, over the connection that their configuration comes by.
             rollback::Page::Report => Rule::Open,
+        },
+        Page::Rollouts(page) => match page {
+            rollouts::Page::List | rollouts::Page::Events => Rule::somewhere(Reader, Subject::Proxy),
+            rollouts::Page::Get => Rule::mesh(Reader, Subject::Proxy, segment(2)),
+            rollouts::Page::Pause
+            | rollouts::Page::Resume
+            | rollouts::Page::Retry
+            | rollouts::Page::Skip
+            | rollouts::Page::Approve => Rule::mesh(Operator, Subject::Proxy, segment(2)),
+            // Proxies send these, over the connection that their configuration comes by.
+            rollouts::Page::Report => Rule::Open,
         },
         Page::Explain => of_mesh(Reader, Subject::Explanation, member(request, "mesh")),
         Page::Registry(page) => match page {
@@ -64,6 +75,31 @@ pub(crate) fn of_page(page: Page, segments: &[String], request: &Request) -> Rul
             | access::Page::PutPrincipal
             | access::Page::DeletePrincipal => Rule::server(Admin, Subject::Key),
         },
+        Page::Identity(page) => match page {
+            // Lists leave out what the caller may not see, and of another mesh a token is as if it were not there.
+            identity::Page::Tokens => Rule::somewhere(Reader, Subject::Identity),
+            identity::Page::DeleteToken => Rule::somewhere(Operator, Subject::Identity),
+            // Whoever has one gets a proxy's configuration, with the private keys in it.
+            identity::Page::CreateToken => {
+                let proxy = member(request, "proxy");
+                of_mesh(
+                    Admin,
+                    Subject::Identity,
+                    proxy.map(|proxy| identity::mesh_of(&proxy).to_owned()),
+                )
+            }
+            // Proxies have no keys: a join token or the connection's certificate is asked for.
+            identity::Page::Issue => Rule::Open,
+            identity::Page::Revocations => Rule::server(Reader, Subject::Identity),
+            identity::Page::Revoke => match member(request, "proxy") {
+                Some(proxy) => Rule::mesh(Operator, Subject::Identity, identity::mesh_of(&proxy)),
+                None => Rule::server(Operator, Subject::Identity),
+            },
+            identity::Page::Restore => match identity::revoked_id(segments) {
+                proxy if proxy.contains('/') => Rule::mesh(Operator, Subject::Identity, identity::mesh_of(&proxy)),
+                _ => Rule::server(Operator, Subject::Identity),
+            },
+        },
         Page::Audit => {
             let members = request.query_members().unwrap_or_default();
             match members.get("mesh") {
@@ -81,7 +117,13 @@ pub(crate) fn of_page(page: Page, segments: &[String], request: &Request) -> Rul
         }
         Page::Proxies => Rule::somewhere(Reader, Subject::Proxy),
         Page::Proxy => Rule::mesh(Reader, Subject::Proxy, mesh_of_proxy(segments)),
-        Page::Modules => Rule::server(Reader, Subject::Module),
+        Page::Modules(page) => match page {
+            modules::Page::List | modules::Page::Get => Rule::server(Reader, Subject::Module),
+            // What is added runs in every proxy that a mesh gives it to.
+            modules::Page::Add | modules::Page::Delete => Rule::server(Admin, Subject::Module),
+            modules::Page::Choice => Rule::mesh(Reader, Subject::Module, segment(2)),
+            modules::Page::Choose | modules::Page::RollBack => Rule::mesh(Operator, Subject::Module, segment(2)),
+        },
         Page::Metrics => Rule::server(Reader, Subject::Metrics),
     }
 }

@@ -14,6 +14,7 @@ fn request(method: Method, path: &str, query: &str, body: &'static str) -> Reque
         body: body.into(),
         host: Some("mesh.local:8080".to_owned()),
         channel: Channel::Local,
+        proven: None,
     }
 }
 

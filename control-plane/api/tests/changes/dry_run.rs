@@ -1,7 +1,8 @@
 //! What a set would do.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::{mpsc, Arc, Mutex};
+use std::time::Duration;
 
 use ferromesh_api::{ApiState, Previewer};
 use ferromesh_model::mesh::Mesh;
@@ -98,4 +99,58 @@ async fn a_dry_run_tells_everything_and_writes_nothing() {
     assert_eq!(found["findings"].as_array().unwrap().len(), 2);
     assert_eq!(api.text("GET", "/v1/analyze?mesh=x", "").await.status, 404);
     assert_eq!(api.text("GET", "/v1/analyze", "").await.status, 400);
+}
+
+/// Stays with its first question until it is told to go on.
+struct Slow {
+    asked: Mutex<Option<tokio::sync::oneshot::Sender<()>>>,
+    go_on: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Previewer for Slow {
+    fn findings(&self, _: &Mesh) -> Vec<Value> {
+        if let Some(asked) = self.asked.lock().unwrap().take() {
+            asked.send(()).unwrap();
+            let told = self.go_on.lock().unwrap().recv_timeout(Duration::from_secs(60));
+            told.expect("others are answered meanwhile");
+        }
+        Vec::new()
+    }
+
+    fn configuration(&self, _: Option<&Mesh>, _: Option<&Mesh>, _: Option<&BTreeSet<String>>) -> Vec<Value> {
+        Vec::new()
+    }
+}
+
+#[tokio::test]
+async fn others_write_while_a_dry_run_is_made_and_it_does_not_see_it() {
+    let (asked, was_asked) = tokio::sync::oneshot::channel();
+    let (go_on, told) = mpsc::channel();
+    let previewer = Arc::new(Slow {
+        asked: Mutex::new(None),
+        go_on: Mutex::new(told),
+    });
+    let slow = Arc::clone(&previewer);
+    let api = Api::with(|state| ApiState { previewer, ..state });
+    apply(&api, backwards()).await;
+    *slow.asked.lock().unwrap() = Some(asked);
+    let revision = api.stored().0;
+    let set = json!({ "changes": [create("virtualNode", "c", node())], "dryRun": true });
+    let dry_run = post(&api, set);
+    let meanwhile = async {
+        was_asked.await.unwrap();
+        api.put(
+            "/meshes/m/virtualNodes",
+            json!({"virtualNodeName": "d", "spec": node()}),
+        )
+        .await;
+        go_on.send(()).unwrap();
+    };
+    let (answer, ()) = tokio::join!(dry_run, meanwhile);
+    assert_eq!(
+        (answer.status, &answer.body["revision"]),
+        (200, &json!(revision)),
+        "{answer:?}"
+    );
+    assert_eq!(api.stored().0, revision + 1);
 }

@@ -21,6 +21,7 @@ async fn refuses_one_more_than_each_quota_allows() {
             routes: Some(2),
             gateway_routes: Some(2),
             backends: Some(2),
+            ..Quotas::default()
         };
         state
     });

@@ -90,8 +90,11 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         let count = |severity: &str| findings().filter(|found| found["severity"] == severity).count();
         let (errors, warnings, notes) = (count("error"), count("warning"), count("note"));
         text.push_str(&format!(
-            "{} meshes: {errors} errors, {warnings} warnings, {notes} notes\n",
-            meshes.len()
+            "{}: {}, {}, {}\n",
+            counted(meshes.len(), "mesh", "meshes"),
+            counted(errors, "error", "errors"),
+            counted(warnings, "warning", "warnings"),
+            counted(notes, "note", "notes"),
         ));
         output::write(&text)?;
     } else {
@@ -103,6 +106,11 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     }
     let fails = findings().any(|found| arguments.fail_on.fails(found));
     Ok(if fails { Exit::Failure } else { Exit::Success })
+}
+
+/// A number of things, in words.
+fn counted(number: usize, one: &str, several: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { several })
 }
 
 /// Findings by mesh.

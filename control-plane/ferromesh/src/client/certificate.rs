@@ -104,25 +104,15 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     } else {
         format!("certificate {arn}")
     };
-    let answer = match answered {
-        Ok(answer) => answer,
-        Err(error) => {
-            eprintln!("error: {label}: {error}");
-            return Ok(Exit::Failure);
-        }
-    };
-    match &arguments.action {
+    output::finish(answered, &label, |answer| match &arguments.action {
         Action::List(list) => {
             let all = answer.get("certificates").and_then(Value::as_array);
             let all = all.cloned().unwrap_or_default();
-            output::print(list.format.output, &answer, || table(&all))?;
+            output::print(list.format.output, answer, || table(&all))
         }
-        Action::Show(show) => {
-            output::print(show.format.output, &answer, || table(std::slice::from_ref(&answer)))?;
-        }
-        _ => output::write(&format!("{label} {done}\n"))?,
-    }
-    Ok(Exit::Success)
+        Action::Show(show) => output::print(show.format.output, answer, || table(std::slice::from_ref(answer))),
+        _ => output::write(&format!("{label} {done}\n")),
+    })
 }
 
 fn body(import: &Import) -> anyhow::Result<Value> {

@@ -119,8 +119,7 @@ async fn describe(client: &Client, key: Key) -> Result<Resource, CallError> {
     let of_metadata = |name: &str| metadata.as_ref()?.get(name)?.as_str().map(str::to_owned);
     let tags = match of_metadata("arn") {
         Some(arn) => {
-            // A resource has 50 tags at most, and that is a page.
-            let tags = client.list_at_once(&paths::tags(&arn).0, "tags").await?;
+            let tags = client.list(&paths::tags(&arn).0, "tags").await?;
             let pair = |tag: &Value| Some((text(tag, "key")?.to_owned(), text(tag, "value")?.to_owned()));
             Some(tags.iter().filter_map(pair).collect())
         }

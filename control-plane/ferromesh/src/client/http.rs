@@ -193,11 +193,11 @@ impl Client {
         let mut items = Vec::new();
         let mut token: Option<String> = None;
         loop {
-            let separator = if path.contains('?') { '&' } else { '?' };
-            let mut page_path = format!("{path}{separator}limit=100");
+            // As long as the server makes them by itself: lists of tags have shorter pages than others.
+            let mut page_path = path.to_owned();
             if let Some(token) = &token {
-                page_path.push_str("&nextToken=");
-                page_path.push_str(&super::paths::component(token));
+                let separator = if path.contains('?') { '&' } else { '?' };
+                page_path.push_str(&format!("{separator}nextToken={}", super::paths::component(token)));
             }
             let mut page = self.get(&page_path).await?;
             items.extend(taken(&mut page, member, page_path)?);

@@ -110,7 +110,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Action::Create(create) => self::create(&create).await,
         Action::List(list) => {
             let answer = Client::new(&list.connection)?.get("/v1/keys").await;
-            finish(answer, |answer| {
+            output::finish(answer, "", |answer| {
                 output::print(list.format.output, answer, || table(answer))
             })
         }
@@ -119,13 +119,13 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Action::Delete(one) => {
             let path = format!("/v1/keys/{}", paths::component(&one.id));
             let answer = Client::new(&one.connection)?.delete(&path).await;
-            finish(answer, |_| output::write(&format!("key {} deleted\n", one.id)))
+            output::finish(answer, "", |_| output::write(&format!("key {} deleted\n", one.id)))
         }
         Action::Bind(bind) => {
             let path = format!("/v1/principals/{}", paths::component(&bind.principal));
             let body = json!({ "bindings": bind.bind });
             let answer = Client::new(&bind.connection)?.put(&path, &body).await;
-            finish(answer, |_| {
+            output::finish(answer, "", |_| {
                 output::write(&format!("principal {} bound\n", bind.principal))
             })
         }
@@ -149,7 +149,7 @@ async fn create(create: &Create) -> anyhow::Result<Exit> {
             Client::new(&create.connection)?.ask("/v1/keys", &body).await
         }
     };
-    finish(answer, |answer| {
+    output::finish(answer, "", |answer| {
         if create.format.output != Form::Table {
             return output::print(create.format.output, answer, || table(&json!({})));
         }
@@ -194,20 +194,7 @@ impl Create {
 async fn turn(one: &One, verb: &str, done: &str) -> anyhow::Result<Exit> {
     let path = format!("/v1/keys/{}/{verb}", paths::component(&one.id));
     let answer = Client::new(&one.connection)?.post(&path).await;
-    finish(answer, |_| output::write(&format!("key {} {done}\n", one.id)))
-}
-
-fn finish(answer: Result<Value, CallError>, show: impl FnOnce(&Value) -> anyhow::Result<()>) -> anyhow::Result<Exit> {
-    match answer {
-        Ok(answer) => {
-            show(&answer)?;
-            Ok(Exit::Success)
-        }
-        Err(error) => {
-            eprintln!("error: {error}");
-            Ok(Exit::Failure)
-        }
-    }
+    output::finish(answer, "", |_| output::write(&format!("key {} {done}\n", one.id)))
 }
 
 fn table(answer: &Value) -> Table {

@@ -1,6 +1,33 @@
 //! Results as a table, JSON or YAML.
 
 use serde::Serialize;
+use serde_json::Value;
+
+use super::http::CallError;
+use crate::exit::Exit;
+
+/// Ends a command with an answer, or with what kept the server from giving one; `about` stands before that, unless it is
+/// empty.
+///
+/// # Errors
+/// Output cannot be written.
+pub fn finish(
+    answered: Result<Value, CallError>,
+    about: &str,
+    show: impl FnOnce(&Value) -> anyhow::Result<()>,
+) -> anyhow::Result<Exit> {
+    match answered {
+        Ok(answer) => {
+            show(&answer)?;
+            Ok(Exit::Success)
+        }
+        Err(error) => {
+            let separator = if about.is_empty() { "" } else { ": " };
+            eprintln!("error: {about}{separator}{error}");
+            Ok(Exit::Failure)
+        }
+    }
+}
 
 /// Form of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -66,18 +66,10 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Action::Clear(_) => client.post(&paths::clear_rollback(mesh, policy)).await,
     };
     let label = format!("policy/{policy}");
-    let answer = match answered {
-        Ok(answer) => answer,
-        Err(error) => {
-            eprintln!("error: {label}: {error}");
-            return Ok(Exit::Failure);
-        }
-    };
-    match &arguments.action {
-        Action::Clear(_) => output::write(&format!("{label} cleared\n"))?,
-        Action::Show(show) => output::print(show.format.output, &answer, || table(&answer))?,
-    }
-    Ok(Exit::Success)
+    output::finish(answered, &label, |answer| match &arguments.action {
+        Action::Clear(_) => output::write(&format!("{label} cleared\n")),
+        Action::Show(show) => output::print(show.format.output, answer, || table(answer)),
+    })
 }
 
 /// Verdicts first, then what is being compared.

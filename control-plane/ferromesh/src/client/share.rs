@@ -60,14 +60,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
 
 async fn show(list: &List) -> anyhow::Result<Exit> {
     let client = Client::new(&list.connection)?;
-    match client.get("/v1/shares").await {
-        Ok(answer) => output::print(list.format.output, &answer, || table(&answer))?,
-        Err(error) => {
-            eprintln!("error: {error}");
-            return Ok(Exit::Failure);
-        }
-    }
-    Ok(Exit::Success)
+    output::finish(client.get("/v1/shares").await, "", |answer| {
+        output::print(list.format.output, answer, || table(answer))
+    })
 }
 
 async fn write(change: &Change, done: &str) -> anyhow::Result<Exit> {
@@ -80,12 +75,9 @@ async fn write(change: &Change, done: &str) -> anyhow::Result<Exit> {
         "shared with" => client.put(&path, &json!({})).await,
         _ => client.delete(&path).await,
     };
-    if let Err(error) = answered {
-        eprintln!("error: mesh/{mesh}: {error}");
-        return Ok(Exit::Failure);
-    }
-    output::write(&format!("mesh/{mesh} {done} {}\n", change.account))?;
-    Ok(Exit::Success)
+    output::finish(answered, &format!("mesh/{mesh}"), |_| {
+        output::write(&format!("mesh/{mesh} {done} {}\n", change.account))
+    })
 }
 
 fn table(answer: &Value) -> Table {

@@ -1,5 +1,7 @@
 //! What is decided over all proxies, stored, and forgotten.
 
+mod accounts;
+
 use std::collections::BTreeMap;
 
 use ferromesh_api::CanaryCounts;
@@ -221,8 +223,8 @@ fn who_does_not_have_the_route_is_not_heard() {
             assert!(is_right, "{name}: {refused:?}");
         }
     }
-    let foreign = Reporter {
-        mesh: "m@210987654321".into(),
+    let nobody = Reporter {
+        mesh: "m@1".into(),
         ..reporter("0")
     };
     let report = CanaryReport {
@@ -231,11 +233,11 @@ fn who_does_not_have_the_route_is_not_heard() {
         canaries: Vec::new(),
     };
     assert!(matches!(
-        bench.court.take(&foreign, &report),
+        bench.court.take(&nobody, &report),
         Err(ReportRefused::NotYours(_))
     ));
     assert_eq!(bench.verdict(), None);
-    assert!(bench.court.running("m", "p").is_empty());
+    assert!(bench.court.running("123456789012", "m", "p").is_empty());
 }
 
 #[test]

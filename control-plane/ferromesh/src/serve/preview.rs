@@ -8,11 +8,12 @@ use ferromesh_analyze::analyze;
 use ferromesh_api::{differences, Previewer};
 use ferromesh_ir::{lower, ProxyKind};
 use ferromesh_model::mesh::Mesh;
-use ferromesh_store::{key, Store};
+use ferromesh_store::{key, AccountStore, Store};
 use serde_json::{json, Value};
 
 use crate::certificates::Imports;
 use crate::identity::wire_name;
+use crate::modules::{Catalogue, Choice, Unusable};
 
 /// Proxies whose differences are told field by field; of more only the names of resources are told.
 const TOLD_IN_FULL: usize = 100;
@@ -23,6 +24,23 @@ pub struct Preview {
     lowering: ferromesh_ir::Options,
     modules: ferromesh_emit::Modules,
     emission: ferromesh_emit::Options,
+    /// The module sets that meshes choose from, and the server's own account.
+    chosen: Option<(Arc<Catalogue>, String)>,
+}
+
+/// What tells one module from another is its hash; its megabytes would be a part of the difference.
+fn bare(modules: &ferromesh_emit::Modules) -> ferromesh_emit::Modules {
+    let bare = |module: &Option<ferromesh_emit::Module>| {
+        let module = module.as_ref();
+        module.map(|module| ferromesh_emit::Module {
+            sha256: module.sha256.clone(),
+            bytes: Bytes::new(),
+        })
+    };
+    ferromesh_emit::Modules {
+        mesh: bare(&modules.mesh),
+        lean: bare(&modules.lean),
+    }
 }
 
 impl Preview {
@@ -33,22 +51,41 @@ impl Preview {
         modules: &ferromesh_emit::Modules,
         emission: ferromesh_emit::Options,
     ) -> Self {
-        // What tells one module from another is its hash; its megabytes would be a part of the difference.
-        let bare = |module: &Option<ferromesh_emit::Module>| {
-            let module = module.as_ref();
-            module.map(|module| ferromesh_emit::Module {
-                sha256: module.sha256.clone(),
-                bytes: Bytes::new(),
-            })
-        };
         Self {
             store,
             lowering,
-            modules: ferromesh_emit::Modules {
-                mesh: bare(&modules.mesh),
-                lean: bare(&modules.lean),
-            },
+            modules: bare(modules),
             emission,
+            chosen: None,
+        }
+    }
+
+    /// With what meshes choose of a catalogue.
+    pub fn choosing_from(self, catalogue: Arc<Catalogue>, account: String) -> Self {
+        Self {
+            chosen: Some((catalogue, account)),
+            ..self
+        }
+    }
+
+    /// The modules that a mesh's proxies get.
+    fn modules(&self, mesh: &Mesh) -> ferromesh_emit::Modules {
+        let Some((catalogue, account)) = &self.chosen else {
+            return self.modules.clone();
+        };
+        let theirs = AccountStore::new(self.store.as_ref(), &mesh.owner);
+        let store: &dyn Store = if mesh.owner == *account {
+            self.store.as_ref()
+        } else {
+            &theirs
+        };
+        let chosen = Choice::read(store, &mesh.name).map_err(Unusable::from);
+        match chosen.and_then(|choice| catalogue.of_choice(&choice)) {
+            Ok(chosen) => bare(&chosen.modules),
+            Err(error) => {
+                tracing::warn!(mesh = mesh.name, %error, "the preview is made with the built-in modules");
+                self.modules.clone()
+            }
         }
     }
 
@@ -68,12 +105,18 @@ impl Preview {
     }
 
     /// What a proxy would be sent, without secrets: those are not for everybody's eyes.
-    fn resources(&self, mesh: &Mesh, (kind, name): (ProxyKind, &str), lowering: &ferromesh_ir::Options) -> Resources {
+    fn resources(
+        &self,
+        mesh: &Mesh,
+        (kind, name): (ProxyKind, &str),
+        lowering: &ferromesh_ir::Options,
+        modules: &ferromesh_emit::Modules,
+    ) -> Resources {
         let Ok(proxy) = lower::proxy(mesh, kind, name, lowering) else {
             return Resources::new();
         };
         let secrets = ferromesh_emit::Secrets::default();
-        let output = ferromesh_emit::proxy(&proxy, &self.modules, &secrets, &self.emission);
+        let output = ferromesh_emit::proxy(&proxy, modules, &secrets, &self.emission);
         let resources = output.resources.into_iter();
         let shown = resources.filter(|resource| resource.type_url != ferromesh_emit::SECRET);
         shown
@@ -99,6 +142,7 @@ impl Previewer for Preview {
     ) -> Vec<Value> {
         let lowering = self.lowering();
         let meshes = [before, after];
+        let modules = after.or(before).map(|mesh| self.modules(mesh)).unwrap_or_default();
         let keys: BTreeSet<(ProxyKind, &str)> = meshes.into_iter().flatten().flat_map(proxies).collect();
         let mut changed = Vec::new();
         for key in keys {
@@ -110,7 +154,7 @@ impl Previewer for Preview {
             }
             let of = |mesh: Option<&Mesh>| {
                 let there = mesh.filter(|mesh| is_in(mesh, key));
-                there.map(|mesh| self.resources(mesh, key, &lowering))
+                there.map(|mesh| self.resources(mesh, key, &lowering, &modules))
             };
             let (before, after) = (of(before), of(after));
             let state = match (&before, &after) {

@@ -2,16 +2,21 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use ferromesh_api::AuditLimits;
 use ferromesh_emit::FailurePolicy;
 use ferromesh_model::validate::Quotas;
 use serde::Deserialize;
 
 use super::{
+    audit_limits::{self, AuditFile, AuditFlags},
     listen::Listen,
+    rollout_flags::{self, RolloutFile, RolloutFlags},
+    stream_flags::{self, StreamFile, StreamFlags, StreamSettings},
     tls::{Identity, TlsSettings},
 };
 use crate::{
     address::Address,
+    guard::naming::{Naming, Template},
     store::{self, Choice},
 };
 
@@ -38,12 +43,32 @@ pub struct Arguments {
     /// Let everybody in who reaches the server, as long as there is no key
     #[arg(long)]
     allow_anonymous: bool,
+    /// Whether a proxy that comes over TLS must show a certificate with its SPIFFE identity [default: required where other
+    /// machines reach the server]
+    #[arg(long, value_enum, value_name = "WHETHER")]
+    proxy_identity: Option<ProxyIdentity>,
+    /// Trust domain of the SPIFFE identities that the built-in authority issues [default: ferromesh.local]
+    #[arg(long, value_name = "NAME")]
+    trust_domain: Option<String>,
+    /// SPIFFE identity of proxies as the authorities of --client-ca issue it, such as spiffe://example.org/ns/{mesh}/sa/{name};
+    /// may be given several times [default: the same as the built-in authority]
+    #[arg(long, value_name = "TEMPLATE")]
+    spiffe_id_template: Vec<String>,
+    /// Hours that a proxy's certificate of the built-in authority is good for, 1 to 720 [default: 24]
+    #[arg(long, value_name = "HOURS")]
+    proxy_certificate_hours: Option<u32>,
     /// Folder that holds all state
     #[arg(long, value_name = "DIR", env = "FERROMESH_DATA")]
     data: Option<PathBuf>,
     #[command(flatten)]
     store: store::StoreFlags,
-    /// YAML file with the same settings: listen, tlsCertificate, tlsKey, tlsNames, clientCa, allowAnonymous, data, store, etcd, secretKeyFile, modules, account, region, failurePolicy, quotas, reloadBackOffMillis
+    #[command(flatten)]
+    audit: AuditFlags,
+    #[command(flatten)]
+    rollout: RolloutFlags,
+    #[command(flatten)]
+    streams: StreamFlags,
+    /// YAML file with the same settings: listen, tlsCertificate, tlsKey, tlsNames, clientCa, allowAnonymous, proxyIdentity, trustDomain, spiffeIdTemplates, proxyCertificateHours, data, store, etcd, secretKeyFile, modules, moduleKeys, account, region, failurePolicy, quotas, audit, rollout, streams, reloadBackOffMillis
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// File with the keys that imported private keys are sealed with [default: certificates/secret.key in the data folder,
@@ -53,6 +78,10 @@ pub struct Arguments {
     /// Folder with the filter modules [default: FERROMESH_MODULES, then modules beside this program or one folder up]
     #[arg(long, value_name = "DIR")]
     modules: Option<PathBuf>,
+    /// minisign public key, or its file, that added modules must be signed by; may be given several times, so that one key can
+    /// follow another. Without any, whoever may add modules is believed
+    #[arg(long, value_name = "FILE|KEY")]
+    module_key: Vec<String>,
     /// Account that owns all meshes, 12 digits [default: 123456789012]
     #[arg(long, value_name = "ID")]
     account: Option<String>,
@@ -77,6 +106,16 @@ pub enum Failure {
     Open,
 }
 
+/// Whether a proxy that comes over TLS must show who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "camelCase")]
+pub enum ProxyIdentity {
+    /// Always.
+    Required,
+    /// One without a certificate is believed.
+    Optional,
+}
+
 /// The configuration file.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -90,17 +129,30 @@ struct File {
     client_ca: Option<PathBuf>,
     #[serde(default)]
     allow_anonymous: bool,
+    proxy_identity: Option<ProxyIdentity>,
+    trust_domain: Option<String>,
+    #[serde(default)]
+    spiffe_id_templates: Vec<String>,
+    proxy_certificate_hours: Option<u32>,
     data: Option<PathBuf>,
     store: Option<String>,
     #[serde(default)]
     etcd: store::EtcdFile,
     secret_key_file: Option<PathBuf>,
     modules: Option<PathBuf>,
+    #[serde(default)]
+    module_keys: Vec<String>,
     account: Option<String>,
     region: Option<String>,
     failure_policy: Option<Failure>,
     /// Most resources of each kind: `{meshes: 15, virtualNodes: 200, …}`; what is not named is not limited.
     quotas: Option<Quotas>,
+    #[serde(default)]
+    audit: AuditFile,
+    #[serde(default)]
+    rollout: RolloutFile,
+    #[serde(default)]
+    streams: StreamFile,
     /// Least milliseconds between two attempts to make a dead VM anew, 5 to 60,000.
     reload_back_off_millis: Option<u64>,
 }
@@ -114,6 +166,14 @@ pub struct Settings {
     pub tls: TlsSettings,
     /// Whether everybody is let in as long as there is no key, from other machines too.
     pub allow_anonymous: bool,
+    /// Whether a proxy that comes over TLS must show who it is; `None`: where other machines reach the server.
+    pub proxy_identity: Option<ProxyIdentity>,
+    /// Trust domain of the identities that the built-in authority issues: a host name in lower case.
+    pub trust_domain: String,
+    /// Identities of proxies as other authorities issue them; none: as the built-in one does.
+    pub spiffe_id_templates: Vec<Template>,
+    /// How long a proxy's certificate of the built-in authority is good for.
+    pub proxy_certificate_life: Duration,
     /// Folder of the state.
     pub data: PathBuf,
     /// Where everything is kept.
@@ -122,6 +182,8 @@ pub struct Settings {
     pub secret_key_file: Option<PathBuf>,
     /// Folder of the modules, if it was named.
     pub modules: Option<PathBuf>,
+    /// Keys that added modules must be signed by, or their files.
+    pub module_keys: Vec<String>,
     /// Account that owns all meshes.
     pub account: String,
     /// Region in ARNs.
@@ -130,10 +192,20 @@ pub struct Settings {
     pub failure: FailurePolicy,
     /// Most resources of each kind.
     pub quotas: Quotas,
+    /// How much of the audit record is kept.
+    pub audit: AuditLimits,
+    /// How changes reach proxies.
+    pub rollout: crate::rollout::Settings,
+    /// How long discovery streams last.
+    pub streams: StreamSettings,
 }
 
 /// Envoy 1.40 dies of 1 ms; from 5 ms on one bad request a second costs 1.5 % of the others.
 const BACK_OFF_MILLIS: std::ops::RangeInclusive<u64> = 5..=60_000;
+
+/// A day is enough for every control plane to be away over night, and short enough for what was forgotten to revoke.
+const CERTIFICATE_HOURS: u32 = 24;
+const CERTIFICATE_HOURS_RANGE: std::ops::RangeInclusive<u32> = 1..=720;
 
 impl Settings {
     /// Puts flags, file and defaults together.
@@ -166,6 +238,28 @@ impl Settings {
                 Identity::Issued { names: Vec::new() }
             }
         };
+        let trust_domain = arguments.trust_domain.or(file.trust_domain);
+        let trust_domain = trust_domain.unwrap_or_else(|| ferromesh_ir::Options::default().trust_domain);
+        let templates = match arguments.spiffe_id_template.is_empty() {
+            false => arguments.spiffe_id_template,
+            true => file.spiffe_id_templates,
+        };
+        let mut spiffe_id_templates = Vec::new();
+        for text in templates {
+            match text.parse::<Template>() {
+                Ok(template) => spiffe_id_templates.push(template),
+                Err(error) => problems.push(format!("spiffeIdTemplates: {error}")),
+            }
+        }
+        if let Err(error) = Naming::new("", trust_domain.as_str(), Vec::new()) {
+            problems.push(format!("trustDomain: {error}"));
+        }
+        let hours = arguments.proxy_certificate_hours.or(file.proxy_certificate_hours);
+        let hours = hours.unwrap_or(CERTIFICATE_HOURS);
+        if !CERTIFICATE_HOURS_RANGE.contains(&hours) {
+            let (least, most) = (CERTIFICATE_HOURS_RANGE.start(), CERTIFICATE_HOURS_RANGE.end());
+            problems.push(format!("proxyCertificateHours is {hours}: expected {least} to {most}"));
+        }
         let store = Choice::decide(arguments.store, file.store, file.etcd).unwrap_or_else(|wrong| {
             problems.extend(wrong);
             Choice::Redb
@@ -195,20 +289,34 @@ impl Settings {
             },
             Some(Failure::Open) => FailurePolicy::Open,
         };
+        let audit = audit_limits::decide(&arguments.audit, &file.audit, &mut problems);
+        let streams = stream_flags::decide(arguments.streams, file.streams, &mut problems);
+        let rollout = rollout_flags::decide(arguments.rollout, file.rollout, store.is_shared(), &mut problems);
         if !problems.is_empty() {
             return Err(problems);
         }
         Ok(Self {
+            rollout,
+            streams,
             listen,
+            audit,
             tls: TlsSettings {
                 identity,
                 client_ca: arguments.client_ca.or(file.client_ca),
             },
             allow_anonymous: arguments.allow_anonymous || file.allow_anonymous,
+            proxy_identity: arguments.proxy_identity.or(file.proxy_identity),
+            trust_domain,
+            spiffe_id_templates,
+            proxy_certificate_life: Duration::from_secs(u64::from(hours) * 3600),
             data,
             store,
             secret_key_file,
             modules: arguments.modules.or(file.modules),
+            module_keys: match arguments.module_key.is_empty() {
+                true => file.module_keys,
+                false => arguments.module_key,
+            },
             account: arguments
                 .account
                 .or(file.account)
@@ -234,90 +342,4 @@ fn read_file(path: &std::path::Path) -> Result<File, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn arguments() -> Arguments {
-        Arguments {
-            data: Some("/d".into()),
-            ..Arguments::default()
-        }
-    }
-
-    #[test]
-    fn the_data_folder_is_enough() {
-        let settings = Settings::read(arguments()).unwrap();
-        assert_eq!(settings.listen[0].address.to_string(), "127.0.0.1:8080");
-        assert_eq!(settings.account, "123456789012");
-        let back_off = Duration::from_millis(10);
-        assert_eq!(settings.failure, FailurePolicy::Reload { back_off });
-    }
-
-    #[test]
-    fn plaintext_beyond_this_machine_is_refused() {
-        for address in ["http://0.0.0.0:8080", "http://[::]:8080", "http://192.168.1.1:8080"] {
-            let listen = vec![address.parse().unwrap()];
-            let problems = Settings::read(Arguments { listen, ..arguments() }).unwrap_err();
-            assert!(
-                problems[0].contains("TLS") && problems[0].contains(address),
-                "{problems:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn nothing_is_limited_unless_the_file_or_a_flag_says_so() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("c.yaml");
-        std::fs::write(&path, "quotas: {meshes: 2, routes: 7}\n").unwrap();
-        let with_file = Arguments {
-            config: Some(path.clone()),
-            app_mesh_quotas: true,
-            ..arguments()
-        };
-        let quotas = Settings::read(with_file.clone()).unwrap().quotas;
-        assert_eq!(
-            (quotas.meshes, quotas.routes, quotas.virtual_nodes),
-            (Some(2), Some(7), None)
-        );
-        let app_mesh = Arguments {
-            app_mesh_quotas: true,
-            ..arguments()
-        };
-        assert_eq!(Settings::read(app_mesh).unwrap().quotas, Quotas::app_mesh());
-        assert_eq!(Settings::read(arguments()).unwrap().quotas, Quotas::default());
-        std::fs::write(&path, "quotas: {mesh: 2}\n").unwrap();
-        assert!(
-            Settings::read(with_file).unwrap_err()[0].contains("unknown field"),
-            "which quotas there are is said"
-        );
-    }
-
-    #[test]
-    fn flags_go_before_the_file_and_unknown_members_are_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("c.yaml");
-        let text = "listen: ['unix:///x']\nregion: eu-west-1\naccount: '000000000001'\nfailurePolicy: open\n";
-        std::fs::write(&path, text).unwrap();
-        let with_file = Arguments {
-            config: Some(path.clone()),
-            account: Some("000000000002".into()),
-            ..arguments()
-        };
-        let settings = Settings::read(with_file.clone()).unwrap();
-        assert_eq!(settings.listen[0].address.to_string(), "unix:///x");
-        assert_eq!(settings.region, "eu-west-1");
-        assert_eq!(settings.account, "000000000002");
-        assert_eq!(settings.failure, FailurePolicy::Open);
-
-        for text in [
-            "lisen: []\n",
-            "listen: ['8080']\n",
-            "reloadBackOffMillis: 1\n",
-            "store: etcd://x\n",
-        ] {
-            std::fs::write(&path, text).unwrap();
-            assert!(Settings::read(with_file.clone()).is_err(), "{text}");
-        }
-    }
-}
+mod tests;

@@ -10,16 +10,21 @@ use std::{
 
 use anyhow::Context;
 use rustls::{
-    crypto::ring,
+    crypto::{ring, CryptoProvider},
     pki_types::{pem::PemObject, CertificateDer, PrivateKeyDer},
-    server::WebPkiClientVerifier,
+    server::{danger::ClientCertVerifier, WebPkiClientVerifier},
     version::{TLS12, TLS13},
     RootCertStore, ServerConfig,
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{address::Address, authority::Authority, server::tls::Tls};
+use crate::{
+    address::Address,
+    authority::Authority,
+    guard::vouch::{Verifiers, Vouch},
+    server::tls::Tls,
+};
 
 /// Files are looked at this often: a certificate that was put in place is served by the time its client asks.
 const LOOK: Duration = Duration::from_secs(2);
@@ -61,6 +66,18 @@ struct Material {
     client_ca: Option<Vec<u8>>,
 }
 
+/// What new connections are served with, and who vouches for the clients of all of them.
+pub(super) struct Followed {
+    pub tls: Tls,
+    pub vouch: watch::Receiver<Arc<dyn Vouch>>,
+}
+
+/// What was made of what was read.
+struct Made {
+    config: ServerConfig,
+    vouch: Arc<dyn Vouch>,
+}
+
 /// Reads everything once, and again whenever a file changes or the certificate is renewed, until `shutdown`.
 ///
 /// # Errors
@@ -70,15 +87,16 @@ pub(super) async fn start(
     addresses: &[Address],
     authority: Arc<Authority>,
     shutdown: CancellationToken,
-) -> anyhow::Result<Tls> {
+) -> anyhow::Result<Followed> {
     let names = names(&settings.identity, addresses);
     let source = Arc::new(Source {
         settings,
         names,
         authority,
     });
-    let (mut material, config) = source.read(None).await?.context("nothing was read")?;
-    let (sender, receiver) = watch::channel(Arc::new(config));
+    let (mut material, made) = source.read(None).await?.context("nothing was read")?;
+    let (sender, receiver) = watch::channel(Arc::new(made.config));
+    let (vouchers, vouch) = watch::channel(made.vouch);
     tokio::spawn(async move {
         let mut told = String::new();
         loop {
@@ -88,10 +106,14 @@ pub(super) async fn start(
             }
             match source.read(Some(&material)).await {
                 Ok(None) => told.clear(),
-                Ok(Some((read, config))) => {
+                Ok(Some((read, made))) => {
+                    let has_other_authorities = read.client_ca != material.client_ca;
                     material = read;
                     told.clear();
-                    sender.send_replace(Arc::new(config));
+                    sender.send_replace(Arc::new(made.config));
+                    if has_other_authorities {
+                        vouchers.send_replace(made.vouch);
+                    }
                     tracing::info!("new certificates are served from now on");
                 }
                 Err(error) => {
@@ -105,7 +127,8 @@ pub(super) async fn start(
             }
         }
     });
-    Ok(Tls::following(receiver))
+    let tls = Tls::following(receiver);
+    Ok(Followed { tls, vouch })
 }
 
 struct Source {
@@ -116,15 +139,15 @@ struct Source {
 
 impl Source {
     /// What is there now, unless it is what was there before.
-    async fn read(self: &Arc<Self>, before: Option<&Material>) -> anyhow::Result<Option<(Material, ServerConfig)>> {
+    async fn read(self: &Arc<Self>, before: Option<&Material>) -> anyhow::Result<Option<(Material, Made)>> {
         let source = Arc::clone(self);
         let read = tokio::task::spawn_blocking(move || source.material());
         let material = read.await.context("reading certificates was interrupted")??;
         if before == Some(&material) {
             return Ok(None);
         }
-        let config = self.config(&material)?;
-        Ok(Some((material, config)))
+        let made = self.make(&material)?;
+        Ok(Some((material, made)))
     }
 
     fn material(&self) -> anyhow::Result<Material> {
@@ -140,20 +163,24 @@ impl Source {
         Ok(Material { chain, key, client_ca })
     }
 
-    fn config(&self, material: &Material) -> anyhow::Result<ServerConfig> {
+    fn make(&self, material: &Material) -> anyhow::Result<Made> {
         let provider = Arc::new(ring::default_provider());
-        let mut roots = RootCertStore::empty();
+        let mut built_in = RootCertStore::empty();
         for root in certificates("the built-in authority", self.authority.root().as_bytes())? {
-            roots.add(root)?;
+            built_in.add(root)?;
         }
+        let mut roots = built_in.clone();
+        let mut named = None;
         if let Some(pem) = &material.client_ca {
+            let mut store = RootCertStore::empty();
             for root in certificates("--client-ca", pem)? {
-                roots.add(root).context("--client-ca")?;
+                roots.add(root.clone()).context("--client-ca")?;
+                store.add(root).context("--client-ca")?;
             }
+            named = Some(verifier(store, &provider)?);
         }
-        // A certificate is not asked for, but one that is shown must be good.
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
-        let verifier = verifier.allow_unauthenticated().build().context("--client-ca")?;
+        let vouch = Arc::new(Verifiers::new(verifier(built_in, &provider)?, named));
+        let verifier = verifier(roots, &provider)?;
         let chain = certificates("--tls-certificate", &material.chain)?;
         let key = PrivateKeyDer::from_pem_slice(&material.key);
         // The error's text is not shown: it could quote the file.
@@ -164,8 +191,14 @@ impl Source {
             .with_single_cert(chain, key)
             .context("--tls-certificate and --tls-key do not fit")?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(config)
+        Ok(Made { config, vouch })
     }
+}
+
+/// A certificate is not asked for, but one that is shown must be good.
+fn verifier(roots: RootCertStore, provider: &Arc<CryptoProvider>) -> anyhow::Result<Arc<dyn ClientCertVerifier>> {
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+    verifier.allow_unauthenticated().build().context("--client-ca")
 }
 
 fn file(flag: &str, path: &Path) -> anyhow::Result<Vec<u8>> {

@@ -36,6 +36,12 @@ impl<L: Lookup> State<'_, L> {
             .map_err(Refusal::Failed)
     }
 
+    /// Records that may name the resource.
+    fn naming(&self, kind: Kind) -> Result<Vec<Record>, Refusal<L::Error>> {
+        let Key { mesh, name, .. } = self.key;
+        self.lookup.naming(kind, mesh, name).map_err(Refusal::Failed)
+    }
+
     fn mesh(&self) -> Result<Option<String>, Refusal<L::Error>> {
         let mut holds = Vec::new();
         for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Mesh) {
@@ -57,7 +63,7 @@ impl<L: Lookup> State<'_, L> {
         if self.is_provider(Kind::VirtualNode)? {
             return Ok(Some(self.provider_text()));
         }
-        let mut routes = self.records(Kind::Route, None)?;
+        let mut routes = self.naming(Kind::Route)?;
         routes.retain(|record| {
             serde::Deserialize::deserialize(&record.spec).is_ok_and(|spec: RouteSpec| {
                 let kinds = route_kinds(&spec);
@@ -86,7 +92,7 @@ impl<L: Lookup> State<'_, L> {
     }
 
     fn virtual_service(&self) -> Result<Option<String>, Refusal<L::Error>> {
-        let mut routes = self.records(Kind::GatewayRoute, None)?;
+        let mut routes = self.naming(Kind::GatewayRoute)?;
         routes.retain(|record| {
             serde::Deserialize::deserialize(&record.spec).is_ok_and(|spec: GatewayRouteSpec| {
                 let http = [&spec.http_route, &spec.http2_route];
@@ -100,7 +106,7 @@ impl<L: Lookup> State<'_, L> {
     }
 
     fn is_provider(&self, kind: Kind) -> Result<bool, Refusal<L::Error>> {
-        let services = self.records(Kind::VirtualService, None)?;
+        let services = self.naming(Kind::VirtualService)?;
         Ok(services.iter().any(|record| {
             let spec: Option<VirtualServiceSpec> = serde::Deserialize::deserialize(&record.spec).ok();
             match spec.and_then(|spec| spec.provider) {

@@ -25,6 +25,10 @@ pub struct Quotas {
     pub gateway_routes: Option<usize>,
     /// Backends of a virtual node.
     pub backends: Option<usize>,
+    /// Envoys that are connected for a virtual node, at one control plane.
+    pub envoys_per_virtual_node: Option<usize>,
+    /// Envoys that are connected for a virtual gateway, at one control plane.
+    pub envoys_per_virtual_gateway: Option<usize>,
 }
 
 impl Quotas {
@@ -39,6 +43,8 @@ impl Quotas {
             routes: Some(50),
             gateway_routes: Some(10),
             backends: Some(50),
+            envoys_per_virtual_node: Some(50),
+            envoys_per_virtual_gateway: Some(50),
         }
     }
 
@@ -66,9 +72,8 @@ pub fn quota<L: Lookup>(
 ) -> Result<(), Refusal<L::Error>> {
     if let (New::Yes, Some(limit)) = (is_new, quotas.of(key.kind)) {
         let there = lookup
-            .records(key.kind, &key.mesh, key.parent.as_deref())
-            .map_err(Refusal::Failed)?
-            .len();
+            .count(key.kind, &key.mesh, key.parent.as_deref())
+            .map_err(Refusal::Failed)?;
         if there >= limit {
             let place = match (key.kind, key.parent_key()) {
                 (Kind::Mesh, _) => "this account".to_owned(),

@@ -40,7 +40,12 @@ pub(super) fn under(
     Ok(entries)
 }
 
-pub(super) fn holds(values: &impl ReadableTable<&'static str, Value>, compare: &Compare) -> Result<(), StoreError> {
+/// `latest` is the revision of the state in `values`.
+pub(super) fn holds(
+    values: &impl ReadableTable<&'static str, Value>,
+    latest: Revision,
+    compare: &Compare,
+) -> Result<(), StoreError> {
     match compare {
         Compare::Unchanged { key, modified } => {
             let is = values.get(key.as_str()).map_err(engine)?.map(|value| value.value().1);
@@ -50,6 +55,8 @@ pub(super) fn holds(values: &impl ReadableTable<&'static str, Value>, compare: &
                 )));
             }
         }
+        // Nothing at all is newer: most changes are judged by the state that they are committed to.
+        Compare::NothingNewer { revision, .. } if latest <= *revision => {}
         Compare::NothingNewer { prefix, revision } => {
             for entry in values.range(prefix.as_str()..).map_err(engine)? {
                 let (key, value) = entry.map_err(engine)?;

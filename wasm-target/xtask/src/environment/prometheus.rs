@@ -1,72 +1,27 @@
-//! Prometheus, which scrapes Envoys in the tests of their statistics: Debian's.
-//!
-//! The package is unpacked into the cache and not installed: installed it would start a service that listens on port 9090
-//! of every address of the machine.
+//! Prometheus, which scrapes Envoys in the tests of their statistics: Debian's. Installed it would start a service that
+//! listens on port 9090 of every address of the machine.
 
-use std::env;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use super::debian;
-use crate::cache::Cache;
-use crate::process;
-use crate::progress;
+use super::program::{alone, Program};
 
-const PACKAGE: &str = "prometheus";
+const PROMETHEUS: Program = Program {
+    name: "prometheus",
+    kind: "Prometheus",
+    variable: "FERROMESH_PROMETHEUS",
+    folder: "prometheus",
+    path: "bin/prometheus",
+    megabytes: 20,
+    otherwise: "`apt-get install prometheus`, or set FERROMESH_PROMETHEUS to its path",
+    fetch: |scratch, path| alone("prometheus", "usr/bin/prometheus", scratch, path),
+};
 
-/// Gives the path of a Prometheus that starts: `$FERROMESH_PROMETHEUS`, else one that is installed, else the one in the
-/// cache, else fetched.
+/// Gives the path of a Prometheus that starts.
 ///
 /// # Errors
-/// There is none and none can be fetched: no apt, or the archive out of reach.
+/// There is none and none can be fetched.
 pub fn prepare() -> Result<PathBuf> {
-    if let Some(path) = env::var_os("FERROMESH_PROMETHEUS").filter(|path| !path.is_empty()) {
-        let path = env::current_dir()?.join(path);
-        starts(&path).context("FERROMESH_PROMETHEUS names no Prometheus that starts")?;
-        return Ok(path);
-    }
-    let installed = env::var_os("PATH").and_then(|folders| {
-        env::split_paths(&folders)
-            .map(|folder| folder.join(PACKAGE))
-            .find(|path| path.is_file())
-    });
-    if let Some(path) = installed.filter(|path| starts(path).is_ok()) {
-        return Ok(path);
-    }
-    let cache = Cache::open()?;
-    let path = cache.path("prometheus/bin/prometheus");
-    let is_ready = || path.is_file() && starts(&path).is_ok();
-    if is_ready() {
-        return Ok(path);
-    }
-    let _lock = cache.lock("prometheus")?;
-    if is_ready() {
-        return Ok(path);
-    }
-    progress::step(format!("{PACKAGE}: fetching it from Debian (about 20 MB)"));
-    let scratch = cache.path("prometheus/fetching");
-    let _ = fs::remove_dir_all(&scratch);
-    fs::create_dir_all(&scratch).with_context(|| format!("cannot make {}", scratch.display()))?;
-    fetch(&scratch, &path).with_context(|| {
-        format!("{PACKAGE} could not be fetched; `apt-get install {PACKAGE}`, or set FERROMESH_PROMETHEUS to its path")
-    })?;
-    let _ = fs::remove_dir_all(&scratch);
-    starts(&path)?;
-    progress::step(format!("{PACKAGE}: {}", path.display()));
-    Ok(path)
-}
-
-fn fetch(scratch: &Path, path: &Path) -> Result<()> {
-    let unpacked = debian::unpack(PACKAGE, scratch)?;
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    }
-    fs::rename(unpacked.join("usr/bin").join(PACKAGE), path).with_context(|| format!("cannot write {}", path.display()))
-}
-
-fn starts(path: &Path) -> Result<()> {
-    process::output(Command::new(path).arg("--version")).map(drop)
+    PROMETHEUS.prepare()
 }

@@ -1,4 +1,4 @@
-//! A Python with the pinned AWS clients: the `aws` command and boto3.
+//! A Python with the pinned AWS clients, the `aws` command and boto3, and with grpcio, an xDS client.
 //!
 //! A virtual environment where Python can make one. Debian splits the part that puts pip into it
 //! (`ensurepip`) into a package of its own, so it is made without, and the system's pip installs into it.
@@ -27,7 +27,7 @@ const FIRST_PIP_WITH_PYTHON: (u32, u32) = (22, 3);
 pub struct Clients {
     /// The `aws` command.
     pub aws: PathBuf,
-    /// A Python that can import boto3.
+    /// A Python that can import boto3 and grpc.
     pub interpreter: PathBuf,
 }
 
@@ -53,7 +53,7 @@ pub fn prepare(workspace: &Workspace, cache: &Cache) -> Result<Clients> {
     if is_ready() {
         return Ok(clients);
     }
-    progress::step("aws command and boto3: installing the pinned versions (about 40 MB)");
+    progress::step("aws command, boto3 and grpcio: installing the pinned versions (about 55 MB)");
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     }
@@ -68,13 +68,13 @@ pub fn prepare(workspace: &Workspace, cache: &Cache) -> Result<Clients> {
         install_into_folder(&python, &folder, &requirements)
     };
     installed.context(
-        "the aws command and boto3 could not be installed; check that pip reaches a PyPI index \
+        "the aws command, boto3 and grpcio could not be installed; check that pip reaches a PyPI index \
          (`pip config list`, PIP_INDEX_URL)",
     )?;
     let version = process::output(Command::new(&clients.aws).arg("--version"))
         .context("the installed aws command does not start")?;
-    process::run(Command::new(&clients.interpreter).args(["-c", "import boto3"]))
-        .context("the installed boto3 cannot be imported")?;
+    process::run(Command::new(&clients.interpreter).args(["-c", "import boto3, grpc"]))
+        .context("the installed boto3 or grpcio cannot be imported")?;
     fs::write(&stamp_file, stamp).with_context(|| format!("cannot write {}", stamp_file.display()))?;
     progress::step(format!("{version}: {}", clients.aws.display()));
     Ok(clients)

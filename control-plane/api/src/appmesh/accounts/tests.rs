@@ -49,6 +49,7 @@ impl Server {
             .into(),
             host: None,
             channel: Channel::Local,
+            proven: None,
         };
         let segments = request.segments().expect("segments");
         let found = crate::appmesh::find(method, &segments).expect("an operation");

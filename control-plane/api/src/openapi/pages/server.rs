@@ -3,7 +3,7 @@
 use serde_json::{json, Value};
 
 use super::super::operation::Described;
-use super::super::schema::{count, list, object, text};
+use super::super::schema::{count, object, text};
 use crate::ErrorKind::NotFound;
 
 const TEXT: &str = "text/plain";
@@ -14,24 +14,8 @@ pub(super) fn if_match() -> Value {
 }
 
 pub(super) fn operations() -> Vec<Described> {
-    let module = object(
-        [
-            ("name", text()),
-            ("sha256", text()),
-            ("size", count()),
-            ("path", text()),
-        ],
-        [],
-    );
     let binary = json!({"type": "string", "contentMediaType": "application/wasm"});
     vec![
-        Described::new(
-            "GET",
-            "/v1/modules",
-            "ListModules",
-            "Lists the filter modules that are served",
-        )
-        .answers(object([("modules", list(module))], [])),
         Described::new(
             "GET",
             "/modules/{file}",

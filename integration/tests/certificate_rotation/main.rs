@@ -2,20 +2,20 @@
 //!
 //! A gateway in front calls a gateway behind it over TLS, which ends there and goes on to an application in plain text.
 
+mod bed;
+
 use std::{
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
-    time::{Duration, Instant},
+    sync::{Arc, Mutex},
 };
 
+use bed::{Authority, Bed, Pair};
 use ferromesh_integration::{
-    load::Load,
-    rig::{eventually, paths, ports, wait_for_status, Modules, Proxy, Rig, PATIENCE},
-    two_colours::node,
-    upstream::Upstream,
+    fields::sds::Sds,
+    rig::{eventually, paths, wait_for_status, Modules, Rig, PATIENCE},
 };
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use reqwest::Method;
 use serde_json::{json, Value};
 
@@ -23,174 +23,6 @@ const ARN: &str = "arn:aws:acm:us-east-1:123456789012:certificate/c";
 
 /// The API's path of what there is for the ARN.
 const OF_ARN: &str = "/v1/certificates/arn:aws:acm:us-east-1:123456789012:certificate%2Fc";
-
-/// An authority of the test's own.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-struct Pair {
-    chain: String,
-    key: String,
-}
-
-impl Authority {
-    fn new(name: &str) -> Self {
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().expect("a key");
-        Self(CertifiedIssuer::self_signed(params, key).expect("an authority"))
-    }
-
-    fn issue(&self) -> Pair {
-        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let params = CertificateParams::new(names).expect("names");
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &self.0).expect("a certificate");
-        Pair {
-            chain: certificate.pem(),
-            key: key.serialize_pem(),
-        }
-    }
-
-    fn root(&self) -> String {
-        self.0.pem()
-    }
-}
-
-struct Bed {
-    front: Proxy,
-    back: Proxy,
-    front_port: u16,
-    back_port: u16,
-    _app: Upstream,
-}
-
-impl Bed {
-    /// `tls`: of the listener behind; `policy`: of the calls to it, or null.
-    async fn start(rig: &Rig, tls: Value, policy: Value) -> Self {
-        let app = Upstream::start("app").await.expect("an upstream");
-        let (front_port, back_port) = (ports::free().expect("a port"), ports::free().expect("a port"));
-        let put = async |path: &str, body: Value| {
-            rig.put(path, &body).await.expect("a resource");
-        };
-        put("meshes", json!({"meshName": "m"})).await;
-        let mut edge = node(back_port);
-        edge["listeners"][0]["tls"] = tls.clone();
-        for (name, spec) in [("app", node(app.port())), ("edge", edge)] {
-            put("meshes/m/virtualNodes", json!({"virtualNodeName": name, "spec": spec})).await;
-            let provider = json!({"virtualNode": {"virtualNodeName": name}});
-            let service = json!({"virtualServiceName": format!("{name}.local"), "spec": {"provider": provider}});
-            put("meshes/m/virtualServices", service).await;
-        }
-        let listener = |port: u16| json!({"portMapping": {"port": port, "protocol": "http"}});
-        let mut back = listener(back_port);
-        back["tls"] = tls;
-        let mut front = json!({"listeners": [listener(front_port)]});
-        if !policy.is_null() {
-            front["backendDefaults"] = json!({"clientPolicy": {"tls": policy}});
-        }
-        for (name, spec, service) in [
-            ("back", json!({"listeners": [back]}), "app.local"),
-            ("front", front, "edge.local"),
-        ] {
-            put(
-                "meshes/m/virtualGateways",
-                json!({"virtualGatewayName": name, "spec": spec}),
-            )
-            .await;
-            let action = json!({"target": {"virtualService": {"virtualServiceName": service}}});
-            let route = json!({"gatewayRouteName": "all",
-                "spec": {"httpRoute": {"match": {"prefix": "/"}, "action": action}}});
-            put(&format!("meshes/m/virtualGateway/{name}/gatewayRoutes"), route).await;
-        }
-        let bed = Self {
-            back: rig.proxy("mesh/m/virtualGateway/back").await.expect("a proxy"),
-            front: rig.proxy("mesh/m/virtualGateway/front").await.expect("a proxy"),
-            front_port,
-            back_port,
-            _app: app,
-        };
-        wait_for_status(&bed.url(), 200).await.expect("an answer over TLS");
-        bed
-    }
-
-    fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/", self.front_port)
-    }
-
-    /// Serial numbers of the certificates that the gateway behind shows.
-    async fn shown(&self) -> Vec<String> {
-        let certificates = self.back.admin().get("/certs").await.expect("certificates");
-        let certificates: Value = serde_json::from_str(&certificates).expect("JSON");
-        let all = certificates["certificates"].as_array().expect("a list");
-        let chains = all.iter().filter_map(|one| one["cert_chain"].as_array()).flatten();
-        chains
-            .filter_map(|one| Some(one["serial_number"].as_str()?.to_owned()))
-            .collect()
-    }
-
-    /// Replaces what is shown under load, `times` times, and waits each time until it is.
-    async fn rotate(&self, what: &str, root: &str, times: usize, mut replace: impl AsyncFnMut(usize)) {
-        let load = Load::to(self.url()).per_second(150).start().await.expect("load");
-        let fresh = tokio::spawn(handshakes(self.back_port, root.to_owned()));
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        let closed = self.closed().await;
-        for time in 0..times {
-            let before = self.shown().await;
-            let started = Instant::now();
-            replace(time).await;
-            let replaced = started.elapsed();
-            eventually("another certificate is shown", PATIENCE, async || {
-                let now = self.shown().await;
-                (!now.is_empty() && now != before).then_some(())
-            })
-            .await
-            .expect("another certificate");
-            println!(
-                "{what}: shown {:?} after {replaced:?} for the change",
-                started.elapsed() - replaced
-            );
-            tokio::time::sleep(Duration::from_millis(700)).await;
-        }
-        let after = self.closed().await;
-        let report = load.stop().await;
-        report.assert_no_failures(what);
-        assert!(report.len() > 100, "only {} requests", report.len());
-        assert_eq!(after, closed, "{what}: closed connections between the gateways");
-        fresh.abort();
-        match fresh.await {
-            Err(error) if error.is_cancelled() => {}
-            ended => panic!("{what}: a new connection failed: {ended:?}"),
-        }
-    }
-
-    /// How many connections from the gateway in front to the one behind were closed so far.
-    async fn closed(&self) -> u64 {
-        let filter = "^cluster\\.cds_egress_m_edge_http_[0-9]+\\.upstream_cx_destroy$";
-        self.front.admin().sum(filter).await.expect("statistics")
-    }
-}
-
-/// One request after the other, each over a TLS connection of its own, until one fails.
-async fn handshakes(port: u16, root: String) -> String {
-    let roots = reqwest::Certificate::from_pem_bundle(root.as_bytes()).expect("roots");
-    let mut client = reqwest::Client::builder()
-        .no_proxy()
-        .pool_max_idle_per_host(0)
-        .http1_only();
-    for root in roots {
-        client = client.add_root_certificate(root);
-    }
-    let client = client.build().expect("a client");
-    let mut count = 0;
-    loop {
-        match client.get(format!("https://127.0.0.1:{port}/")).send().await {
-            Ok(answer) if answer.status() == 200 => count += 1,
-            other => return format!("after {count}: {other:?}"),
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
 
 fn by_arn() -> Value {
     json!({"mode": "STRICT", "certificate": {"acm": {"certificateArn": ARN}}})
@@ -202,13 +34,20 @@ fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
     path
 }
 
-/// `ferromesh certificate import`.
+/// `ferromesh certificate import` for an ARN.
+fn command(rig: &Rig, arn: &str) -> Command {
+    let mut command = Command::new(paths::ferromesh().expect("the program"));
+    command
+        .args(["certificate", "import", "--arn", arn])
+        .args(["--server", &format!("http://{}", rig.address())]);
+    command
+}
+
+/// Imports a certificate and whom its callers believe.
 fn import(rig: &Rig, pair: &Pair, trust: &str) {
     let folder = rig.file("import");
     std::fs::create_dir_all(&folder).expect("a folder");
-    let output = Command::new(paths::ferromesh().expect("the program"))
-        .args(["certificate", "import", "--arn", ARN])
-        .args(["--server", &format!("http://{}", rig.address())])
+    let output = command(rig, ARN)
         .arg("--chain")
         .arg(write(&folder, "chain.pem", &pair.chain))
         .arg("--key")
@@ -357,4 +196,64 @@ async fn both_ends_show_identities_of_the_built_in_authority_and_check_each_othe
     spec["listeners"][0]["tls"]["validation"] = checking("other");
     rig.put(gateway, &json!({"spec": spec})).await.expect("an update");
     wait_for_status(&bed.url(), 503).await.expect("a refusal");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn certificates_of_an_sds_server_beside_the_proxy_are_replaced() {
+    let rig = Rig::start_with(Modules::Absent).await.expect("a rig");
+    let authority = Authority::new("sds");
+    let now = Arc::new(Mutex::new(authority.issue()));
+    let (pair, root) = (Arc::clone(&now), authority.root());
+    let socket = rig.file("sds.sock");
+    let sds = Sds::of(&socket, move |name, part| match (name, part) {
+        ("own", "pem") => Some(pair.lock().expect("no panic").chain.clone().into_bytes()),
+        ("own", "key") => Some(pair.lock().expect("no panic").key.clone().into_bytes()),
+        ("authority", "pem") => Some(root.clone().into_bytes()),
+        _ => None,
+    })
+    .expect("an SDS server");
+    let tls = json!({"mode": "STRICT", "certificate": {"sds": {"secretName": "own"}}});
+    let policy = json!({"validation": {"trust": {"sds": {"secretName": "authority"}}}});
+    let socket = socket.display().to_string();
+    let bed = Bed::start_with(&rig, tls, policy, &[("APPMESH_SDS_SOCKET_PATH", &socket)]).await;
+    bed.rotate("sds", &authority.root(), 3, async |_| {
+        *now.lock().expect("no panic") = authority.issue();
+        sds.push();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn imported_authorities_are_believed_and_no_others() {
+    const AUTHORITIES: [&str; 2] = [
+        "arn:aws:acm-pca:us-east-1:123456789012:certificate-authority/right",
+        "arn:aws:acm-pca:us-east-1:123456789012:certificate-authority/wrong",
+    ];
+    let rig = Rig::start_with(Modules::Absent).await.expect("a rig");
+    let (right, wrong) = (Authority::new("right"), Authority::new("wrong"));
+    import(&rig, &right.issue(), &right.root());
+    for (arn, authority) in AUTHORITIES.into_iter().zip([&right, &wrong]) {
+        let trust = write(&rig.file(""), "authority.pem", &authority.root());
+        let output = command(&rig, arn)
+            .arg("--trust")
+            .arg(trust)
+            .output()
+            .expect("the command");
+        assert!(output.status.success(), "{output:?}");
+    }
+    let believing = |arns: &[&str]| json!({"validation": {"trust": {"acm": {"certificateAuthorityArns": arns}}}});
+    let bed = Bed::start(&rig, by_arn(), believing(&AUTHORITIES[..1])).await;
+    let gateway = "meshes/m/virtualGateways/front";
+    let spec = rig.get(gateway).await.expect("the gateway")["spec"].clone();
+    for (arns, status) in [
+        (&AUTHORITIES[1..], 503),
+        (&AUTHORITIES[..], 200),
+        (&AUTHORITIES[1..], 503),
+    ] {
+        let mut spec = spec.clone();
+        spec["backendDefaults"]["clientPolicy"]["tls"] = believing(arns);
+        rig.put(gateway, &json!({"spec": spec})).await.expect("an update");
+        let answered = wait_for_status(&bed.url(), status).await;
+        answered.unwrap_or_else(|error| panic!("{arns:?}: {error:#}"));
+    }
 }
