@@ -36,6 +36,7 @@ pub mod exit;
 pub mod guard;
 pub mod identity;
 pub mod log;
+pub mod memory;
 pub mod modules;
 pub mod proxy;
 pub mod publisher;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use ferromesh::{backup, client, exit::Exit, log, proxy, rate_limit_service, redirect, serve};
+use ferromesh::{backup, client, exit::Exit, log, memory, proxy, rate_limit_service, redirect, serve};
 
 /// An open service mesh with AWS App Mesh's model and API on stock Envoy.
 #[derive(Debug, Parser)]
@@ -82,6 +82,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    memory::keep_to_one_heap();
     let line = CommandLine::parse();
     if let Err(problem) = log::start(line.log_format, &line.log) {
         return Exit::usage([problem]).into();
