@@ -82,7 +82,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             is_staged: true,
-            observe: Duration::from_secs(5),
+            observe: Duration::from_secs(3),
             is_shared: false,
             share_percent: 10,
         }

@@ -43,7 +43,7 @@ async fn gateway(rig: &Rig, number: usize) -> Result<Gateway> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_acknowledged_and_then_fails_reaches_one_envoy_and_is_taken_back() -> Result<()> {
     let good = Upstream::start("good").await?;
-    let rig = staged(Modules::Built, "5").await?;
+    let rig = staged(Modules::Built, "3").await?;
     callers(&rig, MESH, 0).await?;
     let path = format!("meshes/{MESH}/virtualNodes/good");
     let works = json!({"spec": node(good.port(), json!([]))});

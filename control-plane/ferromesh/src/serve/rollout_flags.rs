@@ -17,7 +17,7 @@ pub struct RolloutFlags {
     #[arg(long, value_enum, value_name = "HOW", env = "FERROMESH_ROLLOUT")]
     rollout: Option<How>,
     /// Seconds for which the proxies of a stage are watched after they have acknowledged a change; 0: acknowledgement is enough
-    /// [default: 5]
+    /// [default: 3]
     #[arg(long, value_name = "SECONDS")]
     rollout_observe: Option<u64>,
     /// Share of the proxies in the second stage, in percent, 1 to 100; at least one [default: 10]
