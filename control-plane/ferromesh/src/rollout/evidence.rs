@@ -12,6 +12,8 @@ use std::{
 
 use crate::identity::ProxyKey;
 
+/// An Envoy that has run no longer than this may not have been reported on.
+const YOUNG: Duration = Duration::from_secs(10);
 /// Reports that are kept of an instance.
 const KEPT: usize = 40;
 /// How far back an instance is compared with itself.
@@ -108,8 +110,13 @@ impl Instance {
             if *at > to {
                 break;
             }
-            if let (Some(before), true) = (before, *at > from) {
-                counts.add(Counts::between(before, report));
+            if *at > from {
+                let began = Report::default();
+                let is_new = || report.uptime <= at.saturating_sub(from) + YOUNG;
+                // An Envoy that had hardly begun had not reported yet: what it has counted began with nothing.
+                if let Some(before) = before.or_else(|| is_new().then_some(&began)) {
+                    counts.add(Counts::between(before, report));
+                }
             }
             before = Some(report);
         }
