@@ -51,11 +51,13 @@ async fn what_the_first_refuses_is_taken_back_and_stays_away_after_a_restart() -
     let id = verdict["id"].as_str().unwrap_or_default();
     assert_eq!(shown["rolledBack"][0]["id"], id, "{shown:#}");
     assert_eq!(shown["rolledBack"][0]["isNewest"], true, "{shown:#}");
-    let proxy = rig
-        .accepted(Method::GET, "/v1/proxies/mesh/many/virtualNode/n7", &Value::Null)
-        .await?;
-    assert_eq!(proxy["rollout"]["state"], "rolledBack", "{proxy:#}");
-    assert_eq!(proxy["state"], "stale", "{proxy:#}");
+    // The one that was given it is `rejected` until it has what was before.
+    eventually("n7 is stale by a rollback", PATIENCE, async || {
+        let path = "/v1/proxies/mesh/many/virtualNode/n7";
+        let proxy = rig.accepted(Method::GET, path, &Value::Null).await.ok()?;
+        (proxy["rollout"]["state"] == "rolledBack" && proxy["state"] == "stale").then_some(())
+    })
+    .await?;
 
     // What was rolled back is known to the next life, too.
     rig.kill_control_plane();
