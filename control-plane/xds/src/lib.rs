@@ -55,6 +55,10 @@
 //! ```
 
 pub mod content;
+/// The requests of both variants as far as they are read, for who passes streams on.
+pub mod message {
+    pub use crate::wire::{DeltaDiscoveryRequest, DiscoveryRequest, Node, Status};
+}
 pub mod node;
 pub mod observer;
 pub mod peer;

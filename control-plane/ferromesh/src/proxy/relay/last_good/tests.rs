@@ -1,7 +1,8 @@
 use ferromesh_xds::type_url::{CLUSTER, ENDPOINT, LISTENER, ROUTE};
 
-use super::super::wire::{Resource, Status};
+use super::super::wire::Resource;
 use super::*;
+use ferromesh_xds::message::Status;
 
 /// A delta response with resources `name@version`.
 fn response(url: &str, nonce: &str, resources: &[&str], removed: &[&str]) -> DeltaResponse {

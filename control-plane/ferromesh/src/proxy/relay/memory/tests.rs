@@ -15,6 +15,7 @@ fn first(id: &str, url: &str) -> Bytes {
     let node = Node {
         id: id.to_owned(),
         cluster: "cluster".to_owned(),
+        ..Node::default()
     };
     let request = DeltaRequest {
         node: Some(node),
