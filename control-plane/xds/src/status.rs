@@ -1,6 +1,6 @@
 //! What has reached which proxy: an observer that keeps the present state in memory, for people to see.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -23,7 +23,15 @@ const MAX_MESSAGE_BYTES: usize = 4 * 1024;
 /// first. Open streams are bounded by the service's own limit, and never dropped for their number.
 #[derive(Debug, Default)]
 pub struct DeliveryStatus {
-    streams: Mutex<BTreeMap<u64, StreamDelivery>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    streams: BTreeMap<u64, StreamDelivery>,
+    /// The streams that have ended, and when, the first of them first: who comes and goes all the time must not make
+    /// everybody look through all of them.
+    ended: VecDeque<(f64, u64)>,
 }
 
 /// The status of one stream. A proxy has one at a time; proxies that share a node id each have their own.
@@ -116,12 +124,13 @@ pub struct Nack {
 impl DeliveryStatus {
     /// Every stream, newest first.
     pub fn streams(&self) -> Vec<StreamDelivery> {
-        self.lock().values().rev().cloned().collect()
+        self.lock().streams.values().rev().cloned().collect()
     }
 
     /// The streams of the proxies with that node id, newest first.
     pub fn proxy(&self, id: &str) -> Vec<StreamDelivery> {
         self.lock()
+            .streams
             .values()
             .rev()
             .filter(|stream| stream.proxy == id)
@@ -134,7 +143,7 @@ impl DeliveryStatus {
     pub fn silent(&self, limit: Duration, now: SystemTime) -> Vec<(String, String, Duration)> {
         let now = seconds(now);
         let mut found = Vec::new();
-        for stream in self.lock().values() {
+        for stream in self.lock().streams.values() {
             for (type_url, delivery) in &stream.types {
                 let silence = delivery.silent_since_seconds.map_or(0.0, |since| now - since);
                 if silence > limit.as_secs_f64() {
@@ -147,17 +156,18 @@ impl DeliveryStatus {
     }
 
     /// What a panic elsewhere leaves behind is whole: every change is one assignment.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, StreamDelivery>> {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl DeliveryObserver for DeliveryStatus {
     fn on(&self, event: &Event<'_>) {
         let at = seconds(event.at);
-        let mut streams = self.lock();
+        let mut known = self.lock();
+        let Known { streams, ended } = &mut *known;
         if let EventKind::Connected { node, protocol } = event.kind {
-            forget_old(&mut streams, at);
+            forget_old(streams, ended, at);
             let delivery = StreamDelivery {
                 proxy: event.proxy.to_owned(),
                 cluster: node.cluster.clone(),
@@ -178,7 +188,9 @@ impl DeliveryObserver for DeliveryStatus {
         match event.kind {
             EventKind::Connected { .. } => {}
             EventKind::Disconnected { reason } => {
-                stream.disconnected_at_seconds = Some(at);
+                if stream.disconnected_at_seconds.replace(at).is_none() {
+                    ended.push_back((at, event.stream));
+                }
                 stream.disconnect_reason = reason.map(str::to_owned);
                 for delivery in stream.types.values_mut() {
                     delivery.silent_since_seconds = None;
@@ -249,16 +261,14 @@ impl TypeDelivery {
     }
 }
 
-fn forget_old(streams: &mut BTreeMap<u64, StreamDelivery>, now: f64) {
-    let remembered = REMEMBERED.as_secs_f64();
-    streams.retain(|_, s| s.disconnected_at_seconds.is_none_or(|ended| now - ended <= remembered));
-    if streams.len() < MAX_STREAMS {
-        return;
-    }
-    let ended = |(id, s): (&u64, &StreamDelivery)| Some((s.disconnected_at_seconds?, *id));
-    let first = streams.iter().filter_map(ended).min_by(|a, b| a.0.total_cmp(&b.0));
-    if let Some((_, id)) = first {
-        streams.remove(&id);
+/// Makes room for one more.
+fn forget_old(streams: &mut BTreeMap<u64, StreamDelivery>, ended: &mut VecDeque<(f64, u64)>, now: f64) {
+    while let Some((at, id)) = ended.front() {
+        if now - at <= REMEMBERED.as_secs_f64() && streams.len() < MAX_STREAMS {
+            break;
+        }
+        streams.remove(id);
+        ended.pop_front();
     }
 }
 

@@ -159,6 +159,24 @@ fn a_stream_that_has_ended_is_not_silent_and_is_forgotten_after_an_hour() {
 }
 
 #[test]
+fn beyond_the_most_the_streams_that_ended_first_are_forgotten_and_open_ones_never() {
+    let story = Story::new();
+    story.connect(1, 0);
+    let last = 1 + 2 * MAX_STREAMS as u64;
+    for stream in 2..=last {
+        story.connect(stream, 0);
+        story.tell(stream, 0, EventKind::Disconnected { reason: None });
+    }
+    let left: Vec<u64> = story.status.streams().iter().map(|s| s.stream).collect();
+    assert_eq!(left.len(), MAX_STREAMS);
+    assert_eq!((left[0], left[MAX_STREAMS - 1]), (last, 1));
+    for stream in last + 1..=last + MAX_STREAMS as u64 {
+        story.connect(stream, 0);
+    }
+    assert_eq!(story.status.streams().len(), 1 + MAX_STREAMS, "only open ones are left");
+}
+
+#[test]
 fn becomes_json_with_units_in_the_names() {
     let story = Story::new();
     story.connect(1, 0);
