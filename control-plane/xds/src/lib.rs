@@ -11,8 +11,8 @@
 //! DeliveryObserver connected, sent, taken, refused, gone
 //! ```
 //!
-//! Nothing here knows what is inside a resource; who may have which snapshot is the
-//! [`SnapshotSource`]'s business.
+//! Nothing here knows what is inside a resource, but for the addresses of listeners, of which a proxy cannot
+//! have two alike; who may have which snapshot is the [`SnapshotSource`]'s business.
 //!
 //! ```
 //! use std::sync::Arc;

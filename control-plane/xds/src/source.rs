@@ -18,6 +18,8 @@ pub struct Applicant<'a> {
     pub peer: Option<&'a Peer>,
     /// The stream's number, as in [`crate::Event::stream`].
     pub stream: u64,
+    /// Whether they say, by their first request, that they hold nothing from another stream.
+    pub comes_empty: bool,
 }
 
 impl<'a> Applicant<'a> {
@@ -27,6 +29,7 @@ impl<'a> Applicant<'a> {
             node,
             peer: Some(&Peer::Local),
             stream: 0,
+            comes_empty: false,
         }
     }
 }

@@ -10,10 +10,14 @@
 //! 1. Types go in the order of their stages, clusters first, and each waits until everything before it
 //!    is acknowledged; so a route never names a cluster that the client has not taken. Envoy acknowledges
 //!    clusters when they are warm. What they warm with, endpoints and secrets, doesn't wait.
-//! 2. Removed clusters, endpoints and secrets stay until all else is acknowledged.
+//! 2. What is gone stays until all else is acknowledged, so that a client that refuses what comes instead
+//!    loses nothing: listeners until whatever serves requests is there, then what they were made of, and
+//!    clusters, endpoints and secrets at the very end. Only a listener in whose place, at the same
+//!    address, another one comes goes together with its coming.
 //! 3. What a client asks for in so many words is answered without waiting for acknowledgements: it may
 //!    need just that to go on. Only before a listener or a route must the clusters have been sent.
 
+mod address;
 mod channel;
 mod entry;
 mod holdings;

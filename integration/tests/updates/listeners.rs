@@ -18,38 +18,46 @@ const SERVING: Duration = Duration::from_millis(300);
 /// How often each comes and goes.
 const ROUNDS: usize = 3;
 
-fn listener(port: u16) -> Value {
+pub fn listener(port: u16) -> Value {
     json!({"portMapping": {"port": port, "protocol": "http"}})
+}
+
+/// The port at which the gateway listens.
+pub fn port_of(mesh: &TwoColours) -> u16 {
+    let url = mesh.url("/");
+    let port = url.trim_end_matches('/').rsplit(':').next();
+    port.and_then(|port| port.parse().ok()).expect("the URL has a port")
+}
+
+/// Gives the gateway these listeners.
+pub async fn set(mesh: &TwoColours, listeners: Vec<Value>) {
+    let spec = json!({"spec": {"listeners": listeners}});
+    let path = "meshes/colours/virtualGateways/gateway";
+    mesh.rig.put(path, &spec).await.expect("the gateway");
+}
+
+/// Waits until nobody listens there.
+pub async fn until_closed(port: u16) {
+    eventually("the listener is gone", PATIENCE, async || {
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err().then_some(())
+    })
+    .await
+    .expect("the port is closed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn listeners_of_a_gateway_come_and_go_under_load_without_failing_a_request() {
     let mesh = TwoColours::start([50, 50]).await.expect("the mesh");
     let load = mesh.load().per_second(300).start().await.expect("load");
-    let url = mesh.url("/");
-    let port: u16 = url
-        .trim_end_matches('/')
-        .rsplit(':')
-        .next()
-        .and_then(|port| port.parse().ok())
-        .expect("the URL has a port");
-    let set = async |listeners: Vec<Value>| {
-        let spec = json!({"spec": {"listeners": listeners}});
-        let path = "meshes/colours/virtualGateways/gateway";
-        mesh.rig.put(path, &spec).await.expect("the gateway");
-    };
+    let port = port_of(&mesh);
     for _ in 0..ROUNDS {
         let second = ports::free().expect("a port");
-        set(vec![listener(port), listener(second)]).await;
+        set(&mesh, vec![listener(port), listener(second)]).await;
         let url = format!("http://127.0.0.1:{second}/");
         wait_for_status(&url, 200).await.expect("the new listener serves");
         tokio::time::sleep(SERVING).await;
-        set(vec![listener(port)]).await;
-        eventually("the listener is gone", PATIENCE, async || {
-            TcpStream::connect((Ipv4Addr::LOCALHOST, second)).is_err().then_some(())
-        })
-        .await
-        .expect("the port is closed");
+        set(&mesh, vec![listener(port)]).await;
+        until_closed(second).await;
     }
     let report = load.stop().await;
     report.assert_no_failures("listeners of a gateway");

@@ -2,6 +2,7 @@
 
 mod listeners;
 mod modules;
+mod ports;
 
 use std::time::Duration;
 

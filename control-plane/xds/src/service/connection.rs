@@ -36,6 +36,8 @@ pub(super) struct Connection {
     /// Brings the status to end with, if the stream must end early.
     end: Option<oneshot::Receiver<Status>>,
     has_snapshot: bool,
+    /// The first request named nothing that the proxy holds.
+    came_empty: bool,
     draining: watch::Receiver<bool>,
     /// Of one response.
     frames: wire::Buffers,
@@ -74,6 +76,7 @@ impl Connection {
             snapshots: None,
             end: None,
             has_snapshot: false,
+            came_empty: false,
             draining: shared.draining.subscribe(),
             frames: wire::Buffers::default(),
             opened: now,
@@ -164,6 +167,9 @@ impl Connection {
 
     fn on_request(&mut self, request: Request, now: Instant) -> Result<(), Status> {
         let is_known = self.stream.node().is_some();
+        if !is_known {
+            self.came_empty = request.subscribe.holds_nothing();
+        }
         let answer = self.stream.on_request(request).map_err(status)?;
         if !is_known {
             self.admit(now)?;
@@ -216,6 +222,7 @@ impl Connection {
             node,
             peer: self.peer.as_ref(),
             stream: self.id,
+            comes_empty: self.came_empty,
         };
         self.place.assign(&node.id, self.shared.config.max_streams_per_node)?;
         let Subscription { snapshots, end } = self.shared.source.subscribe(&applicant)?;

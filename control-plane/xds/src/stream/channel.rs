@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::entry::{Accepted, Due, Entry};
-use super::holdings::Holdings;
+use super::entry::{Accepted, Due, Entry, Refused};
+use super::holdings::{Held, Holdings};
 use super::plan::Plan;
 use super::request::{Rejection, Subscribe};
 use super::{Protocol, Response};
@@ -110,9 +110,13 @@ impl Channel {
             .is_some_and(|e| e.refused.is_some() && !e.exists())
     }
 
-    /// Whether the client has accepted the resource in some version.
+    /// Whether the client has accepted the resource in some version, and is not just being told that it is gone.
     pub fn has_any(&self, name: &str) -> bool {
-        self.entries.get(name).is_some_and(Entry::exists)
+        let goes = self.outstanding.as_ref().is_some_and(|outstanding| {
+            let leaves_out = || !outstanding.resources.iter().any(|r| &**r.name() == name);
+            outstanding.removed.iter().any(|gone| &**gone == name) || (self.sends_full_state() && leaves_out())
+        });
+        !goes && self.entries.get(name).is_some_and(Entry::exists)
     }
 
     /// The resource will be sent again in its turn.
@@ -189,19 +193,25 @@ impl Channel {
             Wildcard::Implied | Wildcard::Explicit => target.iter().collect(),
         };
         let view = covered.iter().fold(SetVersion::NONE, |view, r| view.with(r));
-        if claim == view.to_string() {
+        let held = recalled.find(&self.type_url, &claim);
+        if claim == view.to_string() && held.is_none_or(Held::is_certain) {
             self.due = Due::No;
             for resource in covered {
                 let entry = self.entries.entry(resource.name().clone()).or_default();
                 entry.due = Due::No;
                 entry.on_accepted(resource.clone());
             }
-        } else if let Some(held) = recalled.find(&self.type_url, &claim) {
+        } else if let Some(held) = held {
             self.due = Due::No;
             for resource in &held.resources {
                 if let Some(entry) = self.entry_of(resource.name()) {
                     entry.due = Due::No;
                     entry.on_accepted(resource.clone());
+                }
+            }
+            for name in &held.doubtful {
+                if let Some(entry) = self.entry_of(name) {
+                    entry.doubtful = true;
                 }
             }
         } else {
@@ -298,8 +308,13 @@ impl Channel {
                 entry.on_removed();
             }
         }
-        self.entries
-            .retain(|_, entry| entry.explicit || entry.may_exist() || entry.due != Due::No);
+        let takes_more = !answered.resources.is_empty();
+        self.entries.retain(|_, entry| {
+            if takes_more && entry.refused == Some(Refused::Removal) {
+                entry.refused = None;
+            }
+            entry.explicit || entry.may_exist() || entry.due != Due::No
+        });
         if answered.resources.len() * 2 > self.entries.len() {
             self.compact();
         }
@@ -327,6 +342,12 @@ impl Channel {
             if let Some(entry) = self.entries.get_mut(name) {
                 entry.on_removal_refused();
             }
+        }
+        if self.sends_full_state() {
+            let left: HashSet<&str> = answered.resources.iter().map(|r| &**r.name()).collect();
+            let gone = self.entries.iter_mut().filter(|(name, _)| !left.contains(&***name));
+            gone.filter(|(_, entry)| entry.may_exist())
+                .for_each(|(_, entry)| entry.on_removal_refused());
         }
     }
 

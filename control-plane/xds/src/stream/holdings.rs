@@ -16,6 +16,9 @@ pub(super) struct Held {
     type_url: Arc<str>,
     version: SetVersion,
     pub resources: Vec<Arc<Resource>>,
+    /// Of what was in a response that the client has refused, or may have: of a part of it that was good, an Envoy keeps
+    /// the new version under the old version of the whole.
+    pub doubtful: Vec<Arc<str>>,
 }
 
 impl Holdings {
@@ -48,6 +51,11 @@ impl Holdings {
 }
 
 impl Held {
+    /// Whether the client holds this, and nothing else.
+    pub(super) fn is_certain(&self) -> bool {
+        self.doubtful.is_empty()
+    }
+
     /// Whether nothing was said about the type on this stream yet.
     fn is_open(&self, channels: &[Channel]) -> bool {
         let mut of_type = channels.iter().filter(|channel| channel.type_url == self.type_url);
@@ -56,30 +64,37 @@ impl Held {
 }
 
 impl Channel {
-    fn held(&self, resources: Vec<Arc<Resource>>) -> Option<Held> {
+    fn held(&self, resources: Vec<Arc<Resource>>, doubtful: Vec<Arc<str>>) -> Option<Held> {
         let version = resources.iter().fold(SetVersion::NONE, |all, r| all.with(r));
         (!resources.is_empty()).then(|| Held {
             type_url: self.type_url.clone(),
             version,
             resources,
+            doubtful,
         })
     }
 
-    /// `None` also after a rejection: what the client has kept of a refused response is its own affair.
     fn accepted_state(&self) -> Option<Held> {
         let mut resources = Vec::new();
-        for entry in self.entries.values() {
+        let mut doubtful = Vec::new();
+        for (name, entry) in &self.entries {
             match &entry.accepted {
-                _ if entry.doubtful => return None,
                 Accepted::Resource(resource) => resources.push(resource.clone()),
                 Accepted::Never | Accepted::Absent => {}
                 Accepted::Foreign | Accepted::Version(_) => return None,
             }
+            if entry.doubtful {
+                doubtful.push(name.clone());
+            }
         }
-        self.held(resources)
+        // A rejection of what is under way may have been lost, too.
+        let under_way = self.outstanding.iter().flat_map(|outstanding| &outstanding.resources);
+        let new = under_way.filter(|r| self.entries.get(r.name()).is_none_or(|e| !e.has(r) && !e.doubtful));
+        doubtful.extend(new.map(|resource| resource.name().clone()));
+        self.held(resources, doubtful)
     }
 
     fn state_under_way(&self) -> Option<Held> {
-        self.held(self.outstanding.as_ref()?.resources.clone())
+        self.held(self.outstanding.as_ref()?.resources.clone(), Vec::new())
     }
 }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use super::address;
 use super::channel::{Channel, Wildcard};
 use super::entry::{Accepted, Due, Entry, Refused};
 use super::{Limits, Protocol};
 use crate::resource::{Resource, SetVersion};
 use crate::snapshot::ResourceSet;
+use crate::type_url;
 
 /// What the order of a push allows at the moment.
 #[derive(Debug, Clone, Copy)]
@@ -15,7 +17,7 @@ pub(crate) struct Turn {
     pub asks: bool,
     /// Whatever comes before has been acknowledged.
     pub changes: bool,
-    /// Nothing refers to what is removed any more.
+    /// What comes instead of what is removed is there, and nothing refers to it any more.
     pub removals: bool,
 }
 
@@ -59,12 +61,16 @@ impl Channel {
         };
         let (mut asked, mut differs) = (self.due == Due::Now, self.due == Due::InTurn);
         let mut held_back = false;
+        let mut new = Vec::new();
         for (_, entry, resource) in self.pairs(target) {
             if let Some(resource) = resource {
                 asked |= entry.is_some_and(|e| e.due == Due::Now);
                 let news = entry.is_none_or(|e| !e.has(resource));
                 differs |= news || entry.is_some_and(|e| e.due == Due::InTurn);
                 held_back |= news && blocked(resource);
+                if news {
+                    new.push(resource);
+                }
                 plan.resources.push(resource.clone());
             }
         }
@@ -73,8 +79,9 @@ impl Channel {
             .pairs(target)
             .filter(|(_, e, r)| r.is_none() && e.is_some_and(Entry::may_exist))
         {
+            let is_told = turn.removals || entry.is_some_and(|e| e.refused == Some(Refused::Removal));
             match entry.map(|e| &e.accepted) {
-                Some(Accepted::Resource(kept)) if !turn.removals => {
+                Some(Accepted::Resource(kept)) if !is_told && !self.is_in_the_way(kept, &new) => {
                     deferred = true;
                     plan.resources.push(kept.clone());
                 }
@@ -101,8 +108,7 @@ impl Channel {
     fn partial_work(&self, target: &ResourceSet, turn: Turn, blocked: Blocked<'_>, limits: &Limits) -> Work {
         let mut work = Work::default();
         let mut plan = Plan::default();
-        let mut refused_removals = Vec::new();
-        let (mut bytes, mut unchanged) = (0, Vec::new());
+        let (mut bytes, mut unchanged, mut held) = (0, Vec::new(), Vec::new());
         let asked_for_all = self.due == Due::Now && turn.asks;
         for (name, entry, resource) in self.pairs(target) {
             let due = entry.map_or(Due::No, |e| e.due);
@@ -128,16 +134,18 @@ impl Channel {
                 // Silence is what the state of the world has for a name that does not exist.
                 (None, _) if self.protocol == Protocol::StateOfTheWorld => {}
                 (None, Some(_)) if due == Due::Now => plan.removed.push(name.clone()),
-                (None, Some(entry)) if !entry.may_exist() => {}
-                (
-                    None,
-                    Some(Entry {
-                        refused: Some(Refused::Removal),
-                        ..
-                    }),
-                ) => refused_removals.push(name.clone()),
+                // A removal that was refused comes again when something else was taken: by itself it would never end.
+                (None, Some(entry)) if !entry.may_exist() || entry.refused == Some(Refused::Removal) => {}
                 (None, Some(_)) if turn.removals => plan.removed.push(name.clone()),
-                (None, _) => work.deferred = true,
+                (None, Some(entry)) => held.push((name, entry)),
+                (None, None) => {}
+            }
+        }
+        let new: Vec<_> = plan.resources.iter().collect();
+        for (name, entry) in held {
+            match &entry.accepted {
+                Accepted::Resource(kept) if self.is_in_the_way(kept, &new) => plan.removed.push(name.clone()),
+                _ => work.deferred = true,
             }
         }
         work.lagging |= self.due == Due::Now && !turn.asks;
@@ -145,8 +153,6 @@ impl Channel {
         if plan.resources.is_empty() && plan.removed.is_empty() && !answers {
             return work;
         }
-        // A removal that was refused goes along with the next response: by itself it would never end.
-        plan.removed.extend(refused_removals);
         // What warms in a changed parent has been asked for before this response is seen, or will be
         // asked for in a way that cannot be told from an acknowledgement: let it have everything.
         for resource in unchanged {
@@ -155,6 +161,12 @@ impl Channel {
         plan.covers_all = !work.lagging;
         work.plan = Some(plan);
         work
+    }
+
+    /// Whether what the client holds must go before it can have the new ones. Not known of what it says it has from
+    /// an earlier stream: that stays.
+    fn is_in_the_way(&self, held: &Resource, new: &[&Arc<Resource>]) -> bool {
+        &*self.type_url == type_url::LISTENER && new.iter().any(|new| address::collide(held, new))
     }
 
     /// Every name that the client subscribes to or holds, with what it holds and what there is.

@@ -22,6 +22,8 @@ impl Stream {
         let mut clusters_sent = true;
         // Whether some of them take so long to warm that the rest goes on without them.
         let mut without_warming = false;
+        // Whether listeners and all they are made of are there as they are now.
+        let mut serves = true;
         for i in 0..self.channels.len() {
             let target = snapshot.resources(&self.channels[i].type_url);
             self.channels[i].resolve_claim(target, &self.recalled);
@@ -41,7 +43,7 @@ impl Stream {
             let turn = Turn {
                 asks: clusters_sent || !channel.stage.routes(),
                 changes: in_turn || (clusters_sent && channel.stage.is_leaf()),
-                removals: in_turn && channel.stage >= Stage::Listeners,
+                removals: false,
             };
             let stage = channel.stage;
             let is_blocked = |r: &Resource| {
@@ -59,15 +61,21 @@ impl Stream {
                 self.channels[i].settled = Some(target.version());
             }
             all_there &= !work.lagging;
+            serves &= !work.lagging || stage < Stage::Secrets;
         }
-        if !(in_turn && all_there) || now < self.opened + self.limits.removal_grace {
+        if !(in_turn && serves) {
             return None;
         }
-        self.next_removal(&snapshot, now)
+        // Listeners first, for they hold the rest; each type waits for the acknowledgement of the one before.
+        let response = self.next_removal(&snapshot, |stage| stage >= Stage::Listeners, now);
+        if response.is_some() || !all_there || now < self.opened + self.limits.removal_grace {
+            return response;
+        }
+        self.next_removal(&snapshot, |stage| stage < Stage::Listeners, now)
     }
 
-    /// Clusters and endpoints that are gone, when nothing refers to them any more.
-    fn next_removal(&mut self, snapshot: &Snapshot, now: Instant) -> Option<Response> {
+    /// What is gone of these stages, when what came instead is there and nothing refers to it any more.
+    fn next_removal(&mut self, snapshot: &Snapshot, stages: impl Fn(Stage) -> bool, now: Instant) -> Option<Response> {
         let turn = Turn {
             asks: true,
             changes: true,
@@ -76,7 +84,7 @@ impl Stream {
         for i in 0..self.channels.len() {
             let channel = &self.channels[i];
             let target = snapshot.resources(&channel.type_url);
-            if channel.stage >= Stage::Listeners || channel.settled == Some(target.version()) {
+            if !stages(channel.stage) || channel.settled == Some(target.version()) {
                 continue;
             }
             let work = channel.work(

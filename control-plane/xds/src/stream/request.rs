@@ -40,6 +40,16 @@ pub enum Subscribe {
     },
 }
 
+impl Subscribe {
+    /// Whether the client names nothing that it holds.
+    pub fn holds_nothing(&self) -> bool {
+        match self {
+            Self::StateOfTheWorld { version, .. } => version.is_empty(),
+            Self::Delta { initial_versions, .. } => initial_versions.is_empty(),
+        }
+    }
+}
+
 impl Default for Subscribe {
     fn default() -> Self {
         Self::StateOfTheWorld {

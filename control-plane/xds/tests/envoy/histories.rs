@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use ferromesh_xds::stream::Protocol;
 
 use crate::control::{Control, PATIENCE};
-use crate::in_both;
 use crate::proxy::{upstream, Load, Proxy};
 use crate::resources::Mesh;
+use crate::{in_both, serving};
 
 /// Numbers that look like chance and are the same each time.
 struct Dice(u64);
@@ -89,10 +89,7 @@ async fn a_filter_configuration_changes_and_comes_with_a_changed_listener_withou
         let mut mesh = Mesh::new(&[("blue", blue)]);
         mesh.route = "blue".into();
         mesh.stamp = Some(("stamp".into(), "0".into()));
-        let control = Control::start().await;
-        control.publish(&mesh);
-        let envoy = Proxy::start(protocol, control.port()).await;
-        envoy.until_answer(mesh.port, "blue").await;
+        let (control, envoy) = serving(protocol, &mesh, "blue").await;
         let until = async |value: &str| {
             let what = format!("the stamp `{value}`");
             let is_there = || async { envoy.stamp(mesh.port).await.as_deref() == Some(value) };

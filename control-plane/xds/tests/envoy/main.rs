@@ -2,6 +2,7 @@
 
 mod control;
 mod histories;
+mod ports;
 mod proxy;
 mod reconnects;
 mod resources;
@@ -21,16 +22,22 @@ async fn in_both<F: std::future::Future<Output = ()>>(test: impl Fn(Protocol) ->
     tokio::join!(test(BOTH[0]), test(BOTH[1]));
 }
 
+/// A control plane with this mesh, and an Envoy that has it: its listener gives this answer.
+async fn serving(protocol: Protocol, mesh: &Mesh, answer: &str) -> (Control, Proxy) {
+    let control = Control::start().await;
+    control.publish(mesh);
+    let envoy = Proxy::start(protocol, control.port()).await;
+    envoy.until_answer(mesh.port, answer).await;
+    (control, envoy)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn routes_change_and_a_restart_of_the_server_pushes_nothing() {
     in_both(|protocol| async move {
         let (blue, green) = (upstream("blue").await, upstream("green").await);
         let mut mesh = Mesh::new(&[("blue", blue), ("green", green)]);
         mesh.route = "blue".into();
-        let mut control = Control::start().await;
-        control.publish(&mesh);
-        let envoy = Proxy::start(protocol, control.port()).await;
-        envoy.until_answer(mesh.port, "blue").await;
+        let (mut control, envoy) = serving(protocol, &mesh, "blue").await;
         control.until_all_acked().await;
         assert_eq!(control.sent(CLUSTER), 1, "{protocol:?}");
         assert_eq!(control.sent(LISTENER), 1);
@@ -77,10 +84,7 @@ async fn a_changed_cluster_warms_with_unchanged_endpoints() {
         let mut mesh = Mesh::new(&[]);
         mesh.eds_clusters.insert("blue".into(), blue);
         mesh.route = "blue".into();
-        let control = Control::start().await;
-        control.publish(&mesh);
-        let envoy = Proxy::start(protocol, control.port()).await;
-        envoy.until_answer(mesh.port, "blue").await;
+        let (control, envoy) = serving(protocol, &mesh, "blue").await;
         for seconds in 2..6 {
             mesh.connect_timeout_seconds = seconds;
             control.publish(&mesh);
@@ -102,10 +106,7 @@ async fn a_changed_cluster_warms_after_a_restart_of_the_server() {
         let mut mesh = Mesh::new(&[]);
         mesh.eds_clusters.insert("blue".into(), blue);
         mesh.route = "blue".into();
-        let mut control = Control::start().await;
-        control.publish(&mesh);
-        let envoy = Proxy::start(protocol, control.port()).await;
-        envoy.until_answer(mesh.port, "blue").await;
+        let (mut control, envoy) = serving(protocol, &mesh, "blue").await;
         control.until_all_acked().await;
 
         control.restart().await;
@@ -124,10 +125,7 @@ async fn a_new_cluster_and_its_route_come_without_a_failed_request() {
         let (blue, green) = (upstream("blue").await, upstream("green").await);
         let mut mesh = Mesh::new(&[("blue", blue)]);
         mesh.route = "blue".into();
-        let control = Control::start().await;
-        control.publish(&mesh);
-        let envoy = Proxy::start(protocol, control.port()).await;
-        envoy.until_answer(mesh.port, "blue").await;
+        let (control, envoy) = serving(protocol, &mesh, "blue").await;
         for round in 0..5 {
             let (name, address) = if round % 2 == 0 {
                 ("green", green)
@@ -160,10 +158,7 @@ async fn a_route_to_a_new_cluster_comes_when_its_slow_name_is_resolved() {
         let delay = Duration::from_millis(1500);
         let mut mesh = Mesh::new(&[("blue", blue)]);
         mesh.route = "blue".into();
-        let control = Control::start().await;
-        control.publish(&mesh);
-        let envoy = Proxy::start(protocol, control.port()).await;
-        envoy.until_answer(mesh.port, "blue").await;
+        let (control, envoy) = serving(protocol, &mesh, "blue").await;
         mesh.dns = Some(slow_dns(delay).await);
         mesh.dns_clusters.insert("green.test".into(), green.port());
         mesh.route = "green.test".into();
@@ -186,10 +181,7 @@ async fn a_rejected_listener_leaves_the_old_one_and_tells_why() {
         let blue = upstream("blue").await;
         let mut mesh = Mesh::new(&[("blue", blue)]);
         mesh.route = "blue".into();
-        let control = Control::start().await;
-        control.publish(&mesh);
-        let envoy = Proxy::start(protocol, control.port()).await;
-        envoy.until_answer(mesh.port, "blue").await;
+        let (control, envoy) = serving(protocol, &mesh, "blue").await;
         mesh.broken_listener = true;
         control.publish(&mesh);
         let message = control.until_nacked(LISTENER).await;

@@ -1,5 +1,8 @@
 //! A stock Envoy as a child process, and the servers behind it.
 
+#[path = "../../../../integration/src/rig/program.rs"]
+mod program;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -15,18 +18,7 @@ use crate::control::PATIENCE;
 
 /// The Envoy to test with.
 fn binary() -> PathBuf {
-    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    let cache = set("FERROMESH_CACHE")
-        .or_else(|| set("XDG_CACHE_HOME").map(|dir| dir.join("ferromesh")))
-        .or_else(|| set("HOME").map(|dir| dir.join(".cache/ferromesh")))
-        .unwrap_or_default();
-    let path = set("FERROMESH_ENVOY").unwrap_or_else(|| cache.join("envoy/1.40.0/envoy"));
-    assert!(
-        path.is_file(),
-        "this test needs stock Envoy 1.40, and there is none at {}; `cargo xtask env` fetches it, or set FERROMESH_ENVOY",
-        path.display()
-    );
-    path
+    program::find("FERROMESH_ENVOY", "envoy/1.40.0/envoy", None).unwrap_or_else(|problem| panic!("{problem}"))
 }
 
 /// A port of the loopback that nobody uses at the moment.

@@ -6,9 +6,9 @@ use ferromesh_xds::type_url::CLUSTER;
 use ferromesh_xds::Config;
 
 use crate::control::{Control, PATIENCE};
-use crate::in_both;
 use crate::proxy::{upstream, Load, Proxy};
 use crate::resources::Mesh;
+use crate::{in_both, serving};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_that_end_while_a_cluster_and_its_route_are_replaced_fail_no_request() {
@@ -16,10 +16,7 @@ async fn streams_that_end_while_a_cluster_and_its_route_are_replaced_fail_no_req
         let (blue, green) = (upstream("blue").await, upstream("green").await);
         let mut mesh = Mesh::new(&[("blue", blue)]);
         mesh.route = "blue".into();
-        let control = Control::start().await;
-        control.publish(&mesh);
-        let envoy = Proxy::start(protocol, control.port()).await;
-        envoy.until_answer(mesh.port, "blue").await;
+        let (control, envoy) = serving(protocol, &mesh, "blue").await;
         control.until_all_acked().await;
         let load = Load::start(mesh.port);
         for round in 0..4 {
@@ -47,10 +44,7 @@ async fn a_drained_server_and_a_successor_with_an_unread_store_fail_no_request()
         let (blue, green) = (upstream("blue").await, upstream("green").await);
         let mut mesh = Mesh::new(&[("blue", blue), ("green", green)]);
         mesh.route = "blue".into();
-        let mut control = Control::start().await;
-        control.publish(&mesh);
-        let envoy = Proxy::start(protocol, control.port()).await;
-        envoy.until_answer(mesh.port, "blue").await;
+        let (mut control, envoy) = serving(protocol, &mesh, "blue").await;
         control.until_all_acked().await;
         let load = Load::start(mesh.port);
         control.drain();
@@ -99,10 +93,7 @@ async fn nine_megabytes_of_clusters_are_taken_and_a_change_among_them_too() {
         let mut mesh = Mesh::new(&clusters);
         mesh.route = names[0].clone();
         mesh.ballast = 1_000_000;
-        let control = Control::start().await;
-        control.publish(&mesh);
-        let envoy = Proxy::start(protocol, control.port()).await;
-        envoy.until_answer(mesh.port, "blue").await;
+        let (control, envoy) = serving(protocol, &mesh, "blue").await;
         mesh.connect_timeout_seconds = 2;
         control.publish(&mesh);
         control.until_all_acked().await;
@@ -120,10 +111,7 @@ async fn an_envoy_that_hangs_loses_its_stream_and_has_what_changed_when_it_goes_
         let (blue, green) = (upstream("blue").await, upstream("green").await);
         let mut mesh = Mesh::new(&[("blue", blue), ("green", green)]);
         mesh.route = "blue".into();
-        let control = Control::start().await;
-        control.publish(&mesh);
-        let envoy = Proxy::start(protocol, control.port()).await;
-        envoy.until_answer(mesh.port, "blue").await;
+        let (control, envoy) = serving(protocol, &mesh, "blue").await;
         control.until_all_acked().await;
         envoy.signal("STOP");
         control.until_disconnected().await;

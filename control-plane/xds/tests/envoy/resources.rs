@@ -27,6 +27,9 @@ use prost::{Message, Name};
 pub struct Mesh {
     /// Where the listener listens.
     pub port: u16,
+    /// The listener's name, and its route table's.
+    pub listener: String,
+    pub routes: String,
     pub clusters: BTreeMap<String, SocketAddr>,
     /// Clusters whose endpoints come by EDS.
     pub eds_clusters: BTreeMap<String, SocketAddr>,
@@ -48,6 +51,8 @@ impl Mesh {
     pub fn new(clusters: &[(&str, SocketAddr)]) -> Self {
         Self {
             port: crate::proxy::free_port(),
+            listener: "listener".into(),
+            routes: "routes".into(),
             clusters: clusters.iter().map(|(n, a)| (n.to_string(), *a)).collect(),
             eds_clusters: BTreeMap::new(),
             dns_clusters: BTreeMap::new(),
@@ -64,8 +69,8 @@ impl Mesh {
     pub fn seal(&self) -> Snapshot {
         let mut resources: Vec<(&str, String, Bytes)> = Vec::new();
         let mut references = vec![
-            Reference::new(ROUTE, "routes", "listener"),
-            Reference::new(CLUSTER, self.route.as_str(), "routes"),
+            Reference::new(ROUTE, self.routes.as_str(), self.listener.as_str()),
+            Reference::new(CLUSTER, self.route.as_str(), self.routes.as_str()),
         ];
         for (name, address) in &self.clusters {
             let cluster = Cluster {
@@ -106,10 +111,10 @@ impl Mesh {
         }
         if let Some((name, value)) = &self.stamp {
             resources.push((EXTENSION, name.clone(), encode(&stamp(name, value))));
-            references.push(Reference::new(EXTENSION, name.as_str(), "listener"));
+            references.push(Reference::new(EXTENSION, name.as_str(), self.listener.as_str()));
         }
-        resources.push((LISTENER, "listener".into(), encode(&self.listener())));
-        resources.push((ROUTE, "routes".into(), encode(&self.routes())));
+        resources.push((LISTENER, self.listener.clone(), encode(&self.listener())));
+        resources.push((ROUTE, self.routes.clone(), encode(&self.routes())));
         Snapshot::seal(resources, references).unwrap()
     }
 
@@ -161,7 +166,7 @@ impl Mesh {
                 .collect(),
             route_specifier: Some(hcm::http_connection_manager::RouteSpecifier::Rds(hcm::Rds {
                 config_source: Some(ads()),
-                route_config_name: "routes".into(),
+                route_config_name: self.routes.clone(),
             })),
             ..Default::default()
         };
@@ -170,7 +175,7 @@ impl Mesh {
             config_type: Some(listener::filter::ConfigType::TypedConfig(any(&manager))),
         };
         listener::Listener {
-            name: "listener".into(),
+            name: self.listener.clone(),
             address: Some(address(SocketAddr::from(([127, 0, 0, 1], self.port)))),
             filter_chains: vec![listener::FilterChain {
                 filters: vec![filter],
@@ -200,7 +205,7 @@ impl Mesh {
             ..Default::default()
         };
         route::RouteConfiguration {
-            name: "routes".into(),
+            name: self.routes.clone(),
             virtual_hosts: vec![host],
             ..Default::default()
         }

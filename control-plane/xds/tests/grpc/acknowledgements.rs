@@ -2,6 +2,7 @@
 
 use tonic::Code;
 
+use crate::place::*;
 use crate::server::*;
 use crate::wire::*;
 
@@ -10,8 +11,7 @@ async fn a_first_response_is_complete_and_its_acknowledgement_is_answered_by_sil
     everywhere(async |place| {
         place.publish(&[(CLUSTER, "a", "1"), (CLUSTER, "b", "1")]);
         let mut client = place.open().await;
-        client.ask(CLUSTER, &[]).await;
-        let response = client.expect(CLUSTER, &["a=1", "b=1"]).await;
+        let response = client.get(CLUSTER, &[], &["a=1", "b=1"]).await;
         // Nobody has said that they know what a lifetime is, and none is sent in any case.
         assert!(response.resources.iter().all(|r| !r.ttl));
         client.ack(&response, &[]).await;
@@ -29,8 +29,7 @@ async fn interleaved_changes_of_three_types_are_each_sent_once() {
         };
         publish(0, 0);
         let mut client = place.open().await;
-        client.ask(CLUSTER, &[]).await;
-        let response = client.expect(CLUSTER, &["a=1"]).await;
+        let response = client.get(CLUSTER, &[], &["a=1"]).await;
         client.ack(&response, &[]).await;
         client.ask(ENDPOINT, &["a"]).await;
         client.ask(ROUTE, &["r"]).await;
@@ -57,10 +56,7 @@ async fn a_stale_nonce_is_ignored_by_one_variant_and_its_subscription_is_taken_b
     everywhere(async |place| {
         place.publish(&[(ENDPOINT, "a", "1"), (ENDPOINT, "b", "1")]);
         let mut client = place.open().await;
-        client.ask(ENDPOINT, &["a"]).await;
-        let first = client.expect(ENDPOINT, &["a=1"]).await;
-        client.ack(&first, &["a"]).await;
-        client.expect_silence().await;
+        let first = client.settle(ENDPOINT, &["a"], &["a=1"]).await;
         place.publish(&[(ENDPOINT, "a", "2"), (ENDPOINT, "b", "1")]);
         let second = client.expect(ENDPOINT, &["a=2"]).await;
         let stale = Ask {
@@ -91,8 +87,7 @@ async fn a_rejection_is_told_by_its_error_and_shows_in_the_status_and_may_subscr
     everywhere(async |place| {
         place.publish(&[(ENDPOINT, "a", "1"), (ENDPOINT, "b", "1")]);
         let mut client = place.open().await;
-        client.ask(ENDPOINT, &["a"]).await;
-        let response = client.expect(ENDPOINT, &["a=1"]).await;
+        let response = client.get(ENDPOINT, &["a"], &["a=1"]).await;
         // It claims the very version that it refuses, and asks for one more name.
         let refusal = Ask {
             type_url: ENDPOINT.into(),
@@ -124,10 +119,7 @@ async fn a_refused_version_is_not_sent_again_and_the_next_one_is() {
     everywhere(async |place| {
         place.publish(&[(LISTENER, "l", "1")]);
         let mut client = place.open().await;
-        client.ask(LISTENER, &[]).await;
-        let good = client.expect(LISTENER, &["l=1"]).await;
-        client.ack(&good, &[]).await;
-        client.expect_silence().await;
+        let good = client.settle(LISTENER, &[], &["l=1"]).await;
         place.publish(&[(LISTENER, "l", "bad")]);
         let bad = client.expect(LISTENER, &["l=bad"]).await;
         client.nack(&bad, &good.version, &[]).await;
@@ -148,8 +140,7 @@ async fn a_nonce_of_another_stream_acknowledges_nothing() {
     everywhere(async |place| {
         place.publish(&[(CLUSTER, "a", "1")]);
         let mut client = place.open().await;
-        client.ask(CLUSTER, &[]).await;
-        let before = client.expect(CLUSTER, &["a=1"]).await;
+        let before = client.get(CLUSTER, &[], &["a=1"]).await;
         let mut client = place.open().await;
         let first = Ask {
             type_url: CLUSTER.into(),
@@ -173,10 +164,7 @@ async fn a_request_that_crosses_a_push_loses_no_name_and_sends_nothing_twice() {
     everywhere(async |place| {
         place.publish(&[(ENDPOINT, "a", "1"), (ENDPOINT, "b", "1")]);
         let mut client = place.open().await;
-        client.ask(ENDPOINT, &["a"]).await;
-        let first = client.expect(ENDPOINT, &["a=1"]).await;
-        client.ack(&first, &["a"]).await;
-        client.expect_silence().await;
+        let first = client.settle(ENDPOINT, &["a"], &["a=1"]).await;
         place.publish(&[(ENDPOINT, "a", "2"), (ENDPOINT, "b", "1")]);
         let push = client.expect(ENDPOINT, &["a=2"]).await;
         // As if the client had not seen it yet.
@@ -198,10 +186,7 @@ async fn a_name_that_is_asked_for_twice_comes_once() {
     everywhere(async |place| {
         place.publish(&[(ENDPOINT, "a", "1")]);
         let mut client = place.open().await;
-        client.ask(ENDPOINT, &["a", "a", ""]).await;
-        let response = client.expect(ENDPOINT, &["a=1"]).await;
-        client.ack(&response, &["a", "a", ""]).await;
-        client.expect_silence().await;
+        client.settle(ENDPOINT, &["a", "a", ""], &["a=1"]).await;
     })
     .await;
 }
@@ -233,10 +218,7 @@ async fn a_type_that_nobody_knows_ends_nothing_and_holds_up_nothing() {
         place.publish(&[(CLUSTER, "a", "1")]);
         let mut client = place.open().await;
         client.ask("type.googleapis.com/some.Thing", &[]).await;
-        client.ask(CLUSTER, &[]).await;
-        let response = client.expect(CLUSTER, &["a=1"]).await;
-        client.ack(&response, &[]).await;
-        client.expect_silence().await;
+        client.settle(CLUSTER, &[], &["a=1"]).await;
     })
     .await;
 }

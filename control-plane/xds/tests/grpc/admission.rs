@@ -7,6 +7,7 @@ use ferromesh_xds::stream::Limits;
 use ferromesh_xds::Config;
 use tonic::Code;
 
+use crate::place::*;
 use crate::server::*;
 use crate::wire::*;
 

@@ -4,6 +4,7 @@ mod acknowledgements;
 mod admission;
 mod bounds;
 mod channel;
+mod place;
 mod python;
 mod reconnects;
 mod server;

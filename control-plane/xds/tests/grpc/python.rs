@@ -1,5 +1,8 @@
 //! A Python with grpcio, as a child process that is told what to do line by line.
 
+#[path = "../../../../integration/src/rig/program.rs"]
+mod program;
+
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -9,20 +12,9 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use crate::server::PATIENCE;
 
-/// `FERROMESH_PYTHON`, else that of the cache.
+/// A Python with grpcio.
 fn interpreter() -> PathBuf {
-    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    let cache = set("FERROMESH_CACHE")
-        .or_else(|| set("XDG_CACHE_HOME").map(|dir| dir.join("ferromesh")))
-        .or_else(|| set("HOME").map(|dir| dir.join(".cache/ferromesh")))
-        .unwrap_or_default();
-    let path = set("FERROMESH_PYTHON").unwrap_or_else(|| cache.join("venv/bin/python"));
-    assert!(
-        path.is_file(),
-        "this test needs a Python with grpcio, and there is none at {}; `cargo xtask env` makes it, or set FERROMESH_PYTHON",
-        path.display()
-    );
-    path
+    program::find("FERROMESH_PYTHON", "venv/bin/python", None).unwrap_or_else(|problem| panic!("{problem}"))
 }
 
 pub struct Script {

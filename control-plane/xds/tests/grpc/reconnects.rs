@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ferromesh_xds::Config;
 
+use crate::place::*;
 use crate::server::*;
 use crate::wire::*;
 
@@ -41,13 +42,9 @@ async fn who_has_everything_is_sent_nothing_by_any_server() {
     everywhere(async |place| {
         place.publish(BASE);
         let mut client = place.open().await;
-        client.ask(CLUSTER, &[]).await;
-        let clusters = client.expect(CLUSTER, &["a=1", "b=1"]).await;
+        let clusters = client.get(CLUSTER, &[], &["a=1", "b=1"]).await;
         client.ack(&clusters, &[]).await;
-        client.ask(ENDPOINT, &["a", "b"]).await;
-        let endpoints = client.expect(ENDPOINT, &["a=1", "b=1"]).await;
-        client.ack(&endpoints, &["a", "b"]).await;
-        client.expect_silence().await;
+        let endpoints = client.settle(ENDPOINT, &["a", "b"], &["a=1", "b=1"]).await;
         drop(client);
         // The same server, and another that has never seen the client: versions say what the content is.
         let other = Server::start(at_once()).await;
@@ -67,10 +64,7 @@ async fn what_differs_is_sent_and_what_has_gone_is_taken_away() {
     everywhere(async |place| {
         place.publish(BASE);
         let mut client = place.open().await;
-        client.ask(CLUSTER, &[]).await;
-        let clusters = client.expect(CLUSTER, &["a=1", "b=1"]).await;
-        client.ack(&clusters, &[]).await;
-        client.expect_silence().await;
+        let clusters = client.settle(CLUSTER, &[], &["a=1", "b=1"]).await;
         drop(client);
         place.publish(&[(CLUSTER, "a", "2")]);
         let mut client = place.open().await;
@@ -99,10 +93,7 @@ async fn names_more_than_before_are_sent_with_the_current_version() {
     in_variant(SOTW, at_once(), async |place| {
         place.publish(BASE);
         let mut client = place.open().await;
-        client.ask(ENDPOINT, &["a"]).await;
-        let one = client.expect(ENDPOINT, &["a=1"]).await;
-        client.ack(&one, &["a"]).await;
-        client.expect_silence().await;
+        let one = client.settle(ENDPOINT, &["a"], &["a=1"]).await;
         let mut client = place.open().await;
         client.send(again(&one, &["a", "b"])).await;
         let both = client.expect(ENDPOINT, &["a=1", "b=1"]).await;
@@ -140,8 +131,7 @@ async fn endpoints_asked_for_before_their_changed_cluster_came_are_answered_once
     everywhere(async |place| {
         place.publish(BASE);
         let mut client = place.open().await;
-        client.ask(ENDPOINT, &["a"]).await;
-        let endpoints = client.expect(ENDPOINT, &["a=1"]).await;
+        let endpoints = client.get(ENDPOINT, &["a"], &["a=1"]).await;
         let mut client = place.open().await;
         client.send(again(&endpoints, &["a"])).await;
         client.expect_silence().await;
@@ -172,10 +162,7 @@ async fn two_streams_of_one_node_are_both_served() {
         place.publish(&[(CLUSTER, "a", "1")]);
         let (mut one, mut two) = (place.open().await, place.open().await);
         for client in [&mut one, &mut two] {
-            client.ask(CLUSTER, &[]).await;
-            let response = client.expect(CLUSTER, &["a=1"]).await;
-            client.ack(&response, &[]).await;
-            client.expect_silence().await;
+            client.settle(CLUSTER, &[], &["a=1"]).await;
         }
         place.publish(&[(CLUSTER, "a", "2")]);
         one.expect(CLUSTER, &["a=2"]).await;

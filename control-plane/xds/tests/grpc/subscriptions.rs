@@ -2,6 +2,7 @@
 
 use ferromesh_xds::type_url::VIRTUAL_HOST;
 
+use crate::place::*;
 use crate::server::*;
 use crate::wire::*;
 
@@ -11,8 +12,7 @@ async fn wildcards_are_implied_or_named_and_end_as_each_variant_says() {
         let at = |c: &str| place.publish(&[(CLUSTER, "a", c), (CLUSTER, "b", c)]);
         at("1");
         let mut client = place.open().await;
-        client.ask(CLUSTER, &[]).await;
-        let all = client.expect(CLUSTER, &["a=1", "b=1"]).await;
+        let all = client.get(CLUSTER, &[], &["a=1", "b=1"]).await;
         match place.variant {
             SOTW => {
                 // A name ends the wildcard, and an empty list after a name is none.
@@ -55,8 +55,7 @@ async fn dropping_what_was_never_subscribed_to_is_ignored() {
     in_variant(DELTA, at_once(), async |place| {
         place.publish(&[(CLUSTER, "a", "1"), (ENDPOINT, "a", "1")]);
         let mut client = place.open().await;
-        client.ask(CLUSTER, &[]).await;
-        let response = client.expect(CLUSTER, &["a=1"]).await;
+        let response = client.get(CLUSTER, &[], &["a=1"]).await;
         client.ack(&response, &[]).await;
         client.change(&response, &[], &["a", "nobody"]).await;
         client.expect_silence().await;
@@ -69,8 +68,7 @@ async fn a_name_that_was_dropped_and_is_wanted_again_is_sent_though_unchanged() 
     everywhere(async |place| {
         place.publish(&[(ENDPOINT, "a", "1"), (ENDPOINT, "b", "1")]);
         let mut client = place.open().await;
-        client.ask(ENDPOINT, &["a", "b"]).await;
-        let both = client.expect(ENDPOINT, &["a=1", "b=1"]).await;
+        let both = client.get(ENDPOINT, &["a", "b"], &["a=1", "b=1"]).await;
         client.ack(&both, &["a", "b"]).await;
         match place.variant {
             SOTW => client.change(&both, &["a"], &[]).await,
@@ -115,8 +113,7 @@ async fn what_was_dropped_while_a_response_was_under_way_is_not_sent() {
         let at = |c: &str| place.publish(&[(ENDPOINT, "a", c), (ENDPOINT, "b", c)]);
         at("1");
         let mut client = place.open().await;
-        client.ask(ENDPOINT, &["a", "b"]).await;
-        let first = client.expect(ENDPOINT, &["a=1", "b=1"]).await;
+        let first = client.get(ENDPOINT, &["a", "b"], &["a=1", "b=1"]).await;
         at("2");
         match place.variant {
             SOTW => client.ack(&first, &["a"]).await,
@@ -138,10 +135,7 @@ async fn clusters_and_listeners_end_as_nothing_and_only_a_difference_is_sent_whe
         for type_url in [CLUSTER, LISTENER] {
             place.publish(&[(type_url, "a", "1"), (type_url, "b", "1")]);
             let mut client = place.open().await;
-            client.ask(type_url, &[]).await;
-            let response = client.expect(type_url, &["a=1", "b=1"]).await;
-            client.ack(&response, &[]).await;
-            client.expect_silence().await;
+            client.settle(type_url, &[], &["a=1", "b=1"]).await;
             place.publish(&[(type_url, "a", "1"), (type_url, "b", "2")]);
             let changed = match place.variant {
                 SOTW => &["a=1", "b=2"][..],
@@ -168,10 +162,7 @@ async fn endpoints_are_sent_in_part_in_either_variant() {
     everywhere(async |place| {
         place.publish(&[(ENDPOINT, "a", "1"), (ENDPOINT, "b", "1")]);
         let mut client = place.open().await;
-        client.ask(ENDPOINT, &["a", "b"]).await;
-        let response = client.expect(ENDPOINT, &["a=1", "b=1"]).await;
-        client.ack(&response, &["a", "b"]).await;
-        client.expect_silence().await;
+        client.settle(ENDPOINT, &["a", "b"], &["a=1", "b=1"]).await;
         place.publish(&[(ENDPOINT, "a", "1"), (ENDPOINT, "b", "2")]);
         let response = client.expect(ENDPOINT, &["b=2"]).await;
         client.ack(&response, &["a", "b"]).await;
@@ -214,10 +205,7 @@ async fn the_agents_local_cluster_holds_up_nothing() {
             let response = client.expect_change(ENDPOINT, &[], &["local_cluster"]).await;
             client.ack(&response, &[]).await;
         }
-        client.ask(CLUSTER, &[]).await;
-        let response = client.expect(CLUSTER, &["a=1"]).await;
-        client.ack(&response, &[]).await;
-        client.expect_silence().await;
+        client.settle(CLUSTER, &[], &["a=1"]).await;
     })
     .await;
 }

@@ -3,15 +3,13 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use envoy_types::pb::envoy::config::core::v3::Node;
 use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_client::AggregatedDiscoveryServiceClient;
 use envoy_types::pb::envoy::service::discovery::v3::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
 };
 use envoy_types::pb::google::rpc;
-use ferromesh_xds::stream::{Limits, Protocol};
-use ferromesh_xds::Config;
+use ferromesh_xds::stream::Protocol;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -48,70 +46,18 @@ pub struct Wire {
 }
 
 /// Types after all others in a push: an answer to a request for it comes when there is nothing else to say.
-const MARK: &str = "type.googleapis.com/test.Mark";
+pub const MARK: &str = "type.googleapis.com/test.Mark";
 
-/// A test's snapshot: contents are `name=content`, and there are marks to ask for.
-pub fn publish(server: &Server, node: &str, resources: &[(&'static str, &str, &str)]) {
-    let named = |n: &str, c: &str| Bytes::from(format!("{n}={c}"));
-    let marks: Vec<String> = (0..40).map(|n| format!("mark-{n}")).collect();
-    let mut all: Vec<(&str, &str, Bytes)> = resources.iter().map(|(t, n, c)| (*t, *n, named(n, c))).collect();
-    all.extend(marks.iter().map(|n| (MARK, n.as_str(), Bytes::new())));
-    server.source.publish(node, &all);
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|n| n.to_string()).collect()
 }
 
-/// Nothing waits for time to pass.
-pub fn at_once() -> Config {
-    Config {
-        limits: Limits {
-            removal_grace: Duration::ZERO,
-            ..Limits::default()
-        },
-        ..Config::default()
-    }
-}
-
-/// Runs a test for both makes of client, in both variants of the protocol, each with a server of its own.
-pub async fn everywhere(test: impl AsyncFn(&Place)) {
-    tokio::join!(in_variant(SOTW, at_once(), &test), in_variant(DELTA, at_once(), &test));
-}
-
-/// Runs a test for both makes of client.
-pub async fn in_variant(variant: Protocol, config: Config, test: impl AsyncFn(&Place)) {
-    let run = async |grpcio: bool| {
-        let server = Server::start(config.clone()).await;
-        let place = Place {
-            server,
-            variant,
-            grpcio,
-        };
-        test(&place).await;
-    };
-    tokio::join!(run(false), run(true));
-}
-
-/// Where a test takes place: a server, and a make of client.
-pub struct Place {
-    pub server: Server,
-    pub variant: Protocol,
-    grpcio: bool,
-}
-
-impl Place {
-    /// A snapshot for node `n`.
-    pub fn publish(&self, resources: &[(&'static str, &str, &str)]) {
-        publish(&self.server, "n", resources);
-    }
-
-    /// A stream, as node `n`.
-    pub async fn open(&self) -> Wire {
-        self.open_at(&self.server).await
-    }
-
-    /// A stream to some other server.
-    pub async fn open_at(&self, server: &Server) -> Wire {
-        let make = if self.grpcio {
+impl Wire {
+    /// A stream as node `n`, of gRPC's C core or of tonic.
+    pub async fn open(server: &Server, variant: Protocol, grpcio: bool) -> Self {
+        let make = if grpcio {
             let mut script = Script::start("driver.py", &[]);
-            let variant = match self.variant {
+            let variant = match variant {
                 SOTW => "sotw",
                 DELTA => "delta",
             };
@@ -121,7 +67,7 @@ impl Place {
             Make::Grpcio(Box::new(script))
         } else {
             let mut client = AggregatedDiscoveryServiceClient::new(server.channel().await);
-            match self.variant {
+            match variant {
                 SOTW => {
                     let (requests, receiver) = mpsc::channel(64);
                     let responses = client.stream_aggregated_resources(ReceiverStream::new(receiver));
@@ -134,21 +80,15 @@ impl Place {
                 }
             }
         };
-        Wire {
-            variant: self.variant,
+        Self {
+            variant,
             make,
             node: Some("n".to_owned()),
             marks: Vec::new(),
             marked: String::new(),
         }
     }
-}
 
-fn owned(names: &[&str]) -> Vec<String> {
-    names.iter().map(|n| n.to_string()).collect()
-}
-
-impl Wire {
     /// Says whatever is asked; the first request names the node, unless it was taken away.
     pub async fn send(&mut self, mut ask: Ask) {
         ask.node = ask.node.or_else(|| self.node.take());
@@ -323,6 +263,20 @@ impl Wire {
     /// The next response, which must hold this.
     pub async fn expect(&mut self, type_url: &str, contents: &[&str]) -> Received {
         self.expect_change(type_url, contents, &[]).await
+    }
+
+    /// Asks for these names, and gets the response, which must hold this.
+    pub async fn get(&mut self, type_url: &str, names: &[&str], contents: &[&str]) -> Received {
+        self.ask(type_url, names).await;
+        self.expect(type_url, contents).await
+    }
+
+    /// The same, taken; nothing follows it.
+    pub async fn settle(&mut self, type_url: &str, names: &[&str], contents: &[&str]) -> Received {
+        let response = self.get(type_url, names, contents).await;
+        self.ack(&response, names).await;
+        self.expect_silence().await;
+        response
     }
 
     /// The next response, which must hold and remove this.

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use crate::peer::{is_full, Peer, Protocol, TYPES};
-use crate::world::World;
+use crate::peer::{Peer, Protocol};
+use crate::view::{is_full, TYPES};
+use crate::world::{World, LISTENER};
 
 impl Peer {
     pub fn check_converged(&self, world: &World) -> Result<(), TestCaseError> {
@@ -30,6 +31,14 @@ impl Peer {
                 .map(|(name, (_, value))| (name.as_str(), value))
                 .collect();
             prop_assert_eq!(held, desired, "{:?} {}", self.protocol, type_url);
+        }
+        for name in self.views[LISTENER]
+            .held
+            .keys()
+            .filter(|name| world.listener(name).is_some())
+        {
+            let (serves, wanted) = (self.listeners.get(name), world.listener(name));
+            prop_assert_eq!(serves, wanted.as_ref(), "{:?}", self.protocol);
         }
         Ok(())
     }

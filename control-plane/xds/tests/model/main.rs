@@ -5,11 +5,14 @@
 //! streams break. The rules that must hold at every step are in [`peer`].
 
 mod convergence;
+mod listeners;
 mod peer;
+mod view;
 mod world;
 
 use peer::{Peer, Protocol};
 use proptest::prelude::*;
+use view::Verdict;
 use world::{World, ENDPOINT, ROUTE};
 
 #[derive(Debug, Clone)]
@@ -24,17 +27,17 @@ enum Op {
     /// Requests that wait reach the server, so many of them.
     Up(bool, u8),
     /// Responses that wait reach the client, which accepts or refuses.
-    Down(bool, u8, bool),
+    Down(bool, u8, Verdict),
     Pass(u16),
     /// To the same server, or to one that has never seen the client.
     Reconnect(bool, bool),
 }
 
 fn op(nacks: bool) -> impl Strategy<Value = Op> {
-    let reject = if nacks {
-        any::<bool>().boxed()
+    let verdict = if nacks {
+        prop_oneof![2 => Just(Verdict::Take), 1 => Just(Verdict::Refuse), 1 => Just(Verdict::RefusePart)].boxed()
     } else {
-        Just(false).boxed()
+        Just(Verdict::Take).boxed()
     };
     prop_oneof![
         4 => World::any().prop_map(Op::Publish),
@@ -43,7 +46,7 @@ fn op(nacks: bool) -> impl Strategy<Value = Op> {
         1 => (any::<bool>(), 0..4u8).prop_map(|(e, n)| Op::Unsubscribe(e, n)),
         1 => (any::<bool>(), 0..4u8).prop_map(|(e, n)| Op::Again(e, n)),
         6 => (any::<bool>(), 1..4u8).prop_map(|(w, n)| Op::Up(w, n)),
-        6 => (any::<bool>(), 1..4u8, reject).prop_map(|(w, n, r)| Op::Down(w, n, r)),
+        6 => (any::<bool>(), 1..4u8, verdict).prop_map(|(w, n, v)| Op::Down(w, n, v)),
         2 => (0..400u16).prop_map(Op::Pass),
         1 => any::<(bool, bool)>().prop_map(|(w, f)| Op::Reconnect(w, f)),
     ]
@@ -77,7 +80,7 @@ fn run(ops: &[Op], last: &World) -> Result<(), TestCaseError> {
                 }
             }
             Op::Up(peer, n) => peers[which(*peer)].up(usize::from(*n))?,
-            Op::Down(peer, n, reject) => peers[which(*peer)].down(usize::from(*n), *reject)?,
+            Op::Down(peer, n, verdict) => peers[which(*peer)].down(usize::from(*n), *verdict)?,
             Op::Pass(millis) => peers.iter_mut().for_each(|p| p.pass(u64::from(*millis))),
             Op::Reconnect(peer, forgets) => peers[which(*peer)].reconnect(*forgets)?,
         }

@@ -3,23 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use envoy_types::pb::envoy::service::discovery::v3 as pb;
 use ferromesh_xds::stream::{Limits, Rejection, Request, Response, Stream, Subscribe};
 use ferromesh_xds::NodeInfo;
 use proptest::prelude::*;
-use prost::Message as _;
 
-use crate::world::{World, CLUSTER, ENDPOINT, LISTENER, ROUTE};
+use crate::listeners::Listeners;
+use crate::view::{is_full, value, Held, Verdict, View, TYPES};
+use crate::world::{read, World, CLUSTER, ENDPOINT, LISTENER, ROUTE};
 pub use ferromesh_xds::stream::Protocol;
-
-pub const TYPES: [&str; 4] = [CLUSTER, LISTENER, ENDPOINT, ROUTE];
-
-pub fn is_full(type_url: &str) -> bool {
-    matches!(type_url, CLUSTER | LISTENER)
-}
-
-type Held = BTreeMap<String, (String, Bytes)>;
 
 /// Little patience, so that the histories are long enough to exhaust it.
 fn limits() -> Limits {
@@ -28,15 +19,6 @@ fn limits() -> Limits {
         warming_patience,
         ..Limits::default()
     }
-}
-
-/// What the client knows of one type.
-#[derive(Debug, Default, Clone)]
-pub struct View {
-    pub names: BTreeSet<String>,
-    pub held: Held,
-    version: String,
-    nonce: String,
 }
 
 pub struct Peer {
@@ -51,8 +33,11 @@ pub struct Peer {
     gone: BTreeMap<String, u64>,
     clock: u64,
     sent_at: BTreeMap<String, u64>,
+    /// When a name was last asked for in so many words.
+    asked_at: BTreeMap<(String, String), u64>,
     routes_from: BTreeMap<String, u64>,
     pub views: BTreeMap<&'static str, View>,
+    pub listeners: Listeners,
     world: Option<World>,
     /// Type and name to the refused version.
     refused: BTreeMap<(String, String), String>,
@@ -80,8 +65,10 @@ impl Peer {
             gone: BTreeMap::new(),
             clock: 0,
             sent_at: BTreeMap::new(),
+            asked_at: BTreeMap::new(),
             routes_from: BTreeMap::new(),
             views: TYPES.map(|t| (t, View::default())).into(),
+            listeners: Listeners::default(),
             world: None,
             refused: BTreeMap::new(),
             refused_states: BTreeMap::new(),
@@ -134,6 +121,7 @@ impl Peer {
     /// The stream breaks, and all that is under way is lost. `forgets`: it is another server that the client comes to.
     pub fn reconnect(&mut self, forgets: bool) -> Result<(), TestCaseError> {
         self.streams += 1;
+        self.listeners.is_unknown = true;
         let holdings = self.stream.holdings();
         self.stream = Stream::new(self.protocol, self.streams, limits(), self.now);
         if !forgets {
@@ -215,7 +203,10 @@ impl Peer {
             let Some(request) = self.up.pop_front() else { break };
             // What a client asks for, it may be sent, be it refused before.
             if let Subscribe::Delta { subscribe, .. } = &request.subscribe {
+                self.clock += 1;
                 for name in subscribe {
+                    self.asked_at
+                        .insert((request.type_url.clone(), name.clone()), self.clock);
                     self.refused.remove(&(request.type_url.clone(), name.clone()));
                 }
             }
@@ -253,6 +244,11 @@ impl Peer {
             prop_assert!(seen.insert(name.clone()), "{name} comes twice");
         }
         let type_url = response.type_url.to_string();
+        if type_url == LISTENER && !self.is_unknown {
+            let world = self.world.as_ref().unwrap();
+            let change = self.listeners.change(response);
+            change.loses_nothing(&self.listeners, &self.views[LISTENER].held, world)?;
+        }
         if is_full(&type_url) && self.protocol == Protocol::StateOfTheWorld {
             let refused = self.refused_states.remove(&type_url);
             prop_assert!(
@@ -288,21 +284,29 @@ impl Peer {
     }
 
     /// Responses reach the client.
-    pub fn down(&mut self, n: usize, reject: bool) -> Result<(), TestCaseError> {
+    pub fn down(&mut self, n: usize, verdict: Verdict) -> Result<(), TestCaseError> {
+        let reject = verdict != Verdict::Take;
         for _ in 0..n {
             let Some(response) = self.down.pop_front() else { break };
             let type_url = TYPES.into_iter().find(|t| *t == &*response.type_url).unwrap();
             self.views.get_mut(type_url).unwrap().nonce.clone_from(&response.nonce);
+            if type_url == LISTENER {
+                self.listeners.apply(&response, verdict);
+                self.listeners.check_ports()?;
+            }
             let rejection = reject.then(|| Rejection {
                 code: 3,
                 message: "no".into(),
             });
             if reject {
-                self.has_rejected = true;
+                self.has_rejected |= type_url != LISTENER;
                 self.refused_states.insert(type_url.into(), response.version.clone());
                 for r in &response.resources {
-                    self.refused
-                        .insert((type_url.into(), r.name().to_string()), r.version().to_string());
+                    let key = (type_url.to_owned(), r.name().to_string());
+                    // Unless it was asked for since.
+                    if self.asked_at.get(&key) <= self.sent_at.get(&response.nonce) {
+                        self.refused.insert(key, r.version().to_string());
+                    }
                 }
                 let removed = response.removed.iter().flatten();
                 self.refused_removals
@@ -335,12 +339,7 @@ impl Peer {
         let news: Held = response
             .resources
             .iter()
-            .map(|r| {
-                let field: Vec<_> = r.as_delta_field().collect();
-                let decoded = pb::DeltaDiscoveryResponse::decode(&*field.concat()).unwrap();
-                let value = decoded.resources[0].resource.clone().unwrap().value;
-                (r.name().to_string(), (r.version().to_string(), Bytes::from(value)))
-            })
+            .map(|r| (r.name().to_string(), (r.version().to_string(), value(r))))
             .filter(|(name, _)| full || view.names.contains(name))
             .collect();
         match self.protocol {
@@ -369,6 +368,14 @@ impl Peer {
                 value[0]
             );
         }
+        for (name, (_, value)) in &self.views[LISTENER].held {
+            let cluster = read(value).cluster;
+            prop_assert!(
+                !self.listeners.serves(name) || self.views[CLUSTER].held.contains_key(&cluster),
+                "{:?}: listener {name} names {cluster}",
+                self.protocol,
+            );
+        }
         Ok(())
     }
 
@@ -377,7 +384,7 @@ impl Peer {
         for _ in 0..200 {
             self.up(usize::MAX)?;
             self.pump()?;
-            self.down(usize::MAX, false)?;
+            self.down(usize::MAX, Verdict::Take)?;
             self.pass(300);
         }
         prop_assert!(self.up.is_empty() && self.down.is_empty(), "it does not end");

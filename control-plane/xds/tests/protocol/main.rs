@@ -2,6 +2,7 @@
 
 mod client;
 mod delta;
+mod listeners;
 mod order;
 mod reconnect;
 mod rejection;

@@ -131,8 +131,8 @@ fn differing_initial_versions_are_sent_and_vanished_names_removed() {
         [
             "Cluster a,b",
             "ClusterLoadAssignment a,b",
-            "Listener -gone",
             "RouteConfiguration r",
+            "Listener -gone",
             "Cluster -gone",
             "ClusterLoadAssignment -gone",
         ]
@@ -323,16 +323,29 @@ fn the_state_under_way_when_the_stream_ended_is_recalled_too() {
 }
 
 #[test]
-fn after_a_rejection_nobody_claims_to_know_what_the_client_holds() {
-    let mut first = Client::sotw().on(&snapshot(OLD));
-    first.ask(CLUSTER, &[]);
-    let good = first.expect(CLUSTER, &["old"]);
-    first.ack(&good, &[]);
-    first.publish(&snapshot(&[(CLUSTER, "old", "bad")]));
-    let bad = first.expect(CLUSTER, &["old"]);
-    first.nack(&bad, &good.version, &[]);
-    assert!(first.stream.holdings().is_empty());
-    // Nor is anything recalled for the delta variant, whose clients say it themselves.
+fn after_a_rejection_what_was_in_it_is_sent_again_though_it_was_taken_before() {
+    // An Envoy says that it holds the version before, and has kept what was good in the response that it refused.
+    for heard in [true, false] {
+        let mut first = Client::sotw().on(&snapshot(OLD));
+        first.ask(CLUSTER, &[]);
+        let good = first.expect(CLUSTER, &["old"]);
+        first.ack(&good, &[]);
+        first.publish(&snapshot(&[(CLUSTER, "old", "2"), (CLUSTER, "new", "bad")]));
+        let bad = first.expect(CLUSTER, &["old", "new"]);
+        if heard {
+            first.nack(&bad, &good.version, &[]);
+        }
+        let mut again = Client::sotw().on(&snapshot(OLD));
+        again.stream.recall(first.stream.holdings());
+        again.send(CLUSTER, &good.version, "", &[]);
+        let r = again.expect(CLUSTER, &["old"]);
+        again.ack(&r, &[]);
+        again.expect_silence();
+    }
+}
+
+#[test]
+fn nothing_is_recalled_for_the_delta_variant_whose_clients_say_what_they_hold() {
     let mut delta = Client::delta().on(&snapshot(OLD));
     delta.subscribe(CLUSTER, &[], &[]);
     let r = delta.expect(CLUSTER, &["old"]);
