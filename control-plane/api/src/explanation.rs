@@ -1,5 +1,7 @@
 //! What the API knows of explanations: that somebody can give them.
 
+use std::net::IpAddr;
+
 use ferromesh_model::mesh::Mesh;
 use ferromesh_model::Violation;
 use serde_json::Value;
@@ -15,6 +17,10 @@ pub struct Question {
     pub method: String,
     /// Headers in order.
     pub headers: Vec<(String, String)>,
+    /// The address that the connection comes from, if it matters.
+    pub source: Option<IpAddr>,
+    /// When it is sent, in milliseconds since 1970-01-01 UTC; absent: now.
+    pub at_unix_millis: Option<u64>,
 }
 
 /// Says where a request would go in a mesh, and why.

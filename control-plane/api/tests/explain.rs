@@ -24,6 +24,8 @@ impl Explainer for Echo {
             "policies": mesh.policies.len(),
             "question": [question.from, question.url, question.method],
             "headers": question.headers,
+            "when": question.at_unix_millis,
+            "whence": question.source,
         }))
     }
 }
@@ -53,9 +55,17 @@ async fn a_question_is_answered_over_the_mesh_as_it_is_stored() {
     let question =
         json!({"mesh": "m", "from": "front", "url": "http://a/", "headers": [{"name": "x-a", "value": "1"}]});
     let answer = api.text("POST", "/v1/explain", question.to_string()).await;
-    let expected = json!({
+    let mut expected = json!({
         "mesh": "m", "nodes": ["front"], "policies": 1, "question": ["front", "http://a/", "GET"], "headers": [["x-a", "1"]],
+        "when": null, "whence": null,
     });
+    assert_eq!((answer.status, &answer.body), (200, &expected));
+
+    let question = json!({"mesh": "m", "from": "front", "url": "http://a/", "headers": [{"name": "x-a", "value": "1"}],
+        "source": "2001:db8::7", "atUnixMillis": 1_700_000_000_123_u64});
+    let answer = api.text("POST", "/v1/explain", question.to_string()).await;
+    expected["when"] = json!(1_700_000_000_123_u64);
+    expected["whence"] = json!("2001:db8::7");
     assert_eq!((answer.status, answer.body), (200, expected));
 }
 
@@ -83,6 +93,12 @@ async fn wrong_questions_are_refused_with_their_members() {
             json!({"mesh": "m", "from": "a", "url": "u", "headers": [{"name": "a"}]}),
             400,
             "headers[0]: must be an object with the strings name and value",
+        ),
+        (
+            json!({"mesh": "m", "from": "a", "url": "u", "source": "10.0.0.7:80", "atUnixMillis": -1}),
+            400,
+            "source: must be a string with an IP address, without a port; \
+             atUnixMillis: must be milliseconds since 1970-01-01 UTC, an integer from 0 to 253402300799999",
         ),
         (
             json!({"mesh": "m", "from": "nobody", "url": "u"}),

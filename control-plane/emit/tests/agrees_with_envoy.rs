@@ -20,7 +20,7 @@ use ferromesh_generate::{Draw, Flaws, World};
 use ferromesh_ir::cluster::ClusterId;
 use ferromesh_ir::listener::{Listener, Network};
 use ferromesh_ir::route::Action;
-use ferromesh_ir::simulate::{pass, Connection, Outcome, Passage, Request, Tls};
+use ferromesh_ir::simulate::{pass, Circumstances, Connection, Outcome, Passage, Request, Tls};
 use ferromesh_ir::{lower, Options as Lowering, Proxy, ProxyKind};
 use ferromesh_model::mesh::Mesh;
 use ferromesh_model::policy::PolicySpec;
@@ -313,7 +313,15 @@ fn the_simulator_agrees_with_envoy_on_generated_requests() {
             let place = draw.between(0, subject.proxy.listeners.len() - 1);
             let listener = &subject.proxy.listeners[place];
             let (connection, request) = question(&mut draw, &subject.proxy, listener);
-            let passage = pass(&subject.proxy, Some(listener), &connection, &request, &name);
+            let circumstances = Circumstances::default();
+            let passage = pass(
+                &subject.proxy,
+                Some(listener),
+                &connection,
+                &request,
+                &circumstances,
+                &name,
+            );
             let came = ask(&subject.addresses[place], &connection, &request);
             asked += 1;
             match passage.outcome {

@@ -5,6 +5,7 @@
 //! meets, [`pass`] puts them together for one proxy and [`explain`] for a request's whole way through the mesh.
 
 mod arrival;
+mod choice;
 mod connection;
 mod journey;
 mod passage;
@@ -14,6 +15,7 @@ mod reason;
 use regex::Regex;
 
 pub use arrival::{arrive, normalized};
+pub use choice::{Choice, Circumstances};
 pub use connection::{connect, Connection, Tls};
 pub use journey::{explain, Arrival, Explanation};
 pub use passage::{pass, Candidate, Forwarding, Outcome, Passage, Share};

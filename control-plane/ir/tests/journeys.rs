@@ -2,8 +2,10 @@
 
 mod fixture;
 
+use std::time::Duration;
+
 use ferromesh_ir::cluster::ClusterId;
-use ferromesh_ir::simulate::{explain, Explanation, Outcome, Question};
+use ferromesh_ir::simulate::{explain, Circumstances, Explanation, Outcome, Question};
 use ferromesh_ir::{Options, Proxy};
 use ferromesh_model::mesh::Mesh;
 use ferromesh_model::Violation;
@@ -43,6 +45,7 @@ fn ask(mesh: &Mesh, from: &str, method: &str, url: &str) -> Result<Explanation, 
         url: url.into(),
         method: method.into(),
         headers: vec![],
+        circumstances: Circumstances::default(),
     };
     let name = |proxy: &Proxy, id: &ClusterId| format!("{} {id:?}", proxy.name);
     explain(mesh, &Options::default(), &question, &name)
@@ -184,4 +187,115 @@ fn says_what_is_wrong_with_the_question() {
         let violations = ask(&mesh, from, "GET", url).expect_err(said);
         assert_eq!(violations[0].to_string(), said);
     }
+}
+
+/// A mesh whose node `front` calls `cart.local`, with a canary from blue to green.
+fn releasing(canary: Value) -> Mesh {
+    let listener = json!({"portMapping": {"port": 8080, "protocol": "http"}});
+    let node = |name: &str| json!({"listeners": [listener], "serviceDiscovery": {"dns": {"hostname": name}}});
+    // A target without a weight is left out of what the filter is told.
+    let targets = json!([
+        {"virtualNode": "red", "weight": 0},
+        {"virtualNode": "blue", "weight": 70},
+        {"virtualNode": "green", "weight": 30},
+    ]);
+    let router = json!({"virtualRouter": {"virtualRouterName": "cart"}});
+    fixture::mesh(json!([
+        ["node", "front", {"backends": [{"virtualService": {"virtualServiceName": "cart.local"}}]}],
+        ["node", "red", node("red")],
+        ["node", "blue", node("blue")],
+        ["node", "green", node("green")],
+        ["router", "cart", {"listeners": [listener]}],
+        ["route", "cart/all", {"httpRoute": {"match": {"prefix": "/"}, "action": {"weightedTargets": targets}}}],
+        ["service", "cart.local", {"provider": router}],
+        ["policy", "p", {"name": "p", "mesh": "m", "target": {"route": {"router": "cart", "name": "all"}},
+            "spec": {"canary": canary}}],
+    ]))
+}
+
+fn called_with(mesh: &Mesh, headers: &[(&str, &str)], unix: Duration) -> Explanation {
+    let question = Question {
+        from: "front".into(),
+        url: "http://cart.local:8080/x".into(),
+        method: "GET".into(),
+        headers: headers
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).into()))
+            .collect(),
+        circumstances: Circumstances { unix, source: None },
+    };
+    let name = |proxy: &Proxy, id: &ClusterId| format!("{} {id:?}", proxy.name);
+    explain(mesh, &Options::default(), &question, &name).expect("an explanation")
+}
+
+fn arrivals(explanation: &Explanation) -> Vec<(&str, f64)> {
+    let arrivals = explanation.arrivals.iter();
+    arrivals
+        .map(|arrival| (arrival.passage.proxy.as_str(), arrival.percent))
+        .collect()
+}
+
+#[test]
+fn a_canarys_choice_is_told_and_only_the_chosen_target_is_reached() {
+    let mesh = releasing(json!({"sticky": {"header": "x-user"}, "override": {"header": "x-canary"}}));
+    let tester = called_with(&mesh, &[("X-Canary", "green")], Duration::ZERO);
+    let said = "to virtualNode/green, http 8080: header x-canary names it, as testers may";
+    assert!(tester.verdict.ends_with(said), "{}", tester.verdict);
+    assert_eq!(arrivals(&tester), [("virtualNode/green", 100.0)]);
+    assert_eq!(
+        targets(&tester).iter().map(|(_, share)| *share).collect::<Vec<_>>(),
+        [0.0, 70.0, 30.0]
+    );
+
+    let mut met = std::collections::BTreeMap::<String, u32>::new();
+    for user in 0..200 {
+        let user = format!("user-{user}");
+        let explanation = called_with(&mesh, &[("x-user", &user)], Duration::ZERO);
+        let Outcome::Forward(forwarding) = &explanation.first.outcome else {
+            panic!("{explanation:?}");
+        };
+        let choice = forwarding.choice.as_ref().expect("a choice");
+        assert_eq!(
+            (choice.by, choice.because.as_str()),
+            ("sticky", "whoever has the same header x-user goes there")
+        );
+        let [(proxy, 100.0)] = arrivals(&explanation)[..] else {
+            panic!("{explanation:?}");
+        };
+        assert_eq!(choice.target.as_deref(), Some(format!("{proxy}, http 8080").as_str()));
+        *met.entry(proxy.to_owned()).or_default() += 1;
+    }
+    assert_eq!(
+        met.keys().collect::<Vec<_>>(),
+        ["virtualNode/blue", "virtualNode/green"]
+    );
+    assert!((35..=90).contains(&met["virtualNode/green"]), "{met:?}");
+
+    let anybody = called_with(&mesh, &[], Duration::ZERO);
+    assert_eq!(
+        arrivals(&anybody),
+        [("virtualNode/blue", 70.0), ("virtualNode/green", 30.0)]
+    );
+    assert!(anybody
+        .verdict
+        .ends_with("70 % to virtualNode/blue, http 8080 and 30 % to virtualNode/green, http 8080"));
+}
+
+#[test]
+fn shares_are_those_of_the_ramp_at_the_time_that_is_asked_about() {
+    let steps = json!([{"afterSeconds": 0, "weights": [0, 9, 1]}, {"afterSeconds": 60, "weights": [0, 1, 1]}, {"afterSeconds": 120, "weights": [0, 0, 1]}]);
+    let mesh = releasing(json!({"ramp": {"startUnixMillis": 1_000_000, "steps": steps}}));
+    let at = |seconds| called_with(&mesh, &[], Duration::from_secs(seconds));
+    let shares = |explanation: &Explanation| targets(explanation).iter().map(|(_, share)| *share).collect::<Vec<_>>();
+    assert_eq!(shares(&at(999)), [0.0, 70.0, 30.0]);
+    assert_eq!(shares(&at(1_000)), [0.0, 90.0, 10.0]);
+    assert_eq!(shares(&at(1_060)), [0.0, 50.0, 50.0]);
+    let last = at(1_120);
+    assert_eq!(shares(&last), [0.0, 0.0, 100.0]);
+    assert_eq!(arrivals(&last), [("virtualNode/green", 100.0)]);
+    assert!(
+        last.verdict.ends_with("; the ramp is at step 3 of 3"),
+        "{}",
+        last.verdict
+    );
 }

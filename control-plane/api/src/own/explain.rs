@@ -1,5 +1,7 @@
 //! `POST /v1/explain`: where a request would go in a mesh as it is stored, and why not elsewhere.
 
+use std::net::IpAddr;
+
 use ferromesh_model::mesh::Mesh;
 use ferromesh_model::resource::Key;
 use ferromesh_model::{validate, Violation};
@@ -13,6 +15,8 @@ use crate::ApiError;
 
 /// Most headers of a question.
 const MAX_HEADERS: usize = 100;
+/// The end of the year 9999.
+const MAX_UNIX_MILLIS: u64 = 253_402_300_799_999;
 
 /// The answer to one question.
 pub(super) fn answer(scene: &Scene<'_>, explainer: &dyn Explainer, request: &Request) -> Result<Value, ApiError> {
@@ -37,7 +41,7 @@ fn refused(violations: Vec<Violation>) -> ApiError {
 fn read(body: &Map<String, Value>) -> Result<(String, Question), Vec<Violation>> {
     let mut violations = Vec::new();
     for name in body.keys() {
-        if !["mesh", "from", "url", "method", "headers"].contains(&name.as_str()) {
+        if !["mesh", "from", "url", "method", "headers", "source", "atUnixMillis"].contains(&name.as_str()) {
             violations.push(Violation::new(name.clone(), "is not a member of a question"));
         }
     }
@@ -59,6 +63,8 @@ fn read(body: &Map<String, Value>) -> Result<(String, Question), Vec<Violation>>
         url: text("url", None),
         method: text("method", Some("GET")),
         headers: Vec::new(),
+        source: None,
+        at_unix_millis: None,
     };
     let headers = match headers(body.get("headers")) {
         Ok(headers) => headers,
@@ -67,11 +73,41 @@ fn read(body: &Map<String, Value>) -> Result<(String, Question), Vec<Violation>>
             Vec::new()
         }
     };
+    let mut checked = |violation| violations.push(violation);
+    let source = source(body.get("source")).map_err(&mut checked).unwrap_or_default();
+    let at_unix_millis = moment(body.get("atUnixMillis"))
+        .map_err(&mut checked)
+        .unwrap_or_default();
     if violations.is_empty() {
-        Ok((mesh, Question { headers, ..question }))
+        let question = Question {
+            headers,
+            source,
+            at_unix_millis,
+            ..question
+        };
+        Ok((mesh, question))
     } else {
         Err(violations)
     }
+}
+
+/// An IP address.
+fn source(value: Option<&Value>) -> Result<Option<IpAddr>, Violation> {
+    let Some(value) = value else { return Ok(None) };
+    let address = value.as_str().and_then(|text| text.parse().ok());
+    let wrong = || Violation::new("source", "must be a string with an IP address, without a port");
+    address.map(Some).ok_or_else(wrong)
+}
+
+/// Milliseconds since 1970-01-01 UTC.
+fn moment(value: Option<&Value>) -> Result<Option<u64>, Violation> {
+    let Some(value) = value else { return Ok(None) };
+    let moment = value.as_u64().filter(|millis| *millis <= MAX_UNIX_MILLIS);
+    let wrong = || {
+        let message = format!("must be milliseconds since 1970-01-01 UTC, an integer from 0 to {MAX_UNIX_MILLIS}");
+        Violation::new("atUnixMillis", message)
+    };
+    moment.map(Some).ok_or_else(wrong)
 }
 
 /// A list of `{"name": "x-version", "value": "1"}`.

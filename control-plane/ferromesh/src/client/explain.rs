@@ -4,7 +4,7 @@ mod text;
 
 use serde_json::json;
 
-use super::{http::Client, output, Connection, Format, MeshName};
+use super::{http::Client, output, Connection, Format, MeshName, WHICH_MESH};
 use crate::exit::Exit;
 
 /// The flags of `ferromesh explain`.
@@ -22,6 +22,12 @@ pub struct Arguments {
     /// A header of the request; may be given several times
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(String, String)>,
+    /// Address that the request comes from, for canaries that go by it
+    #[arg(long, value_name = "IP")]
+    source: Option<std::net::IpAddr>,
+    /// When it is sent, in milliseconds since 1970-01-01 UTC, for canaries on a ramp [default: now]
+    #[arg(long, value_name = "MILLIS")]
+    at_unix_millis: Option<u64>,
     #[command(flatten)]
     mesh: MeshName,
     #[command(flatten)]
@@ -43,7 +49,7 @@ fn header(text: &str) -> Result<(String, String), String> {
 /// The client cannot be made, or output cannot be written.
 pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let Some(mesh) = &arguments.mesh.name else {
-        return Ok(Exit::usage(["which mesh? name it with --mesh or FERROMESH_MESH"]));
+        return Ok(Exit::usage([WHICH_MESH]));
     };
     let client = Client::new(&arguments.connection)?;
     let headers: Vec<_> = arguments
@@ -51,26 +57,24 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         .iter()
         .map(|(name, value)| json!({"name": name, "value": value}))
         .collect();
-    let question = json!({
+    let mut question = json!({
         "mesh": mesh,
         "from": arguments.from,
         "url": arguments.url,
         "method": arguments.method,
         "headers": headers,
     });
-    match client.ask("/v1/explain", &question).await {
-        Ok(explanation) => {
-            match arguments.format.output {
-                output::Form::Table => output::write(&text::text(&explanation))?,
-                form => output::print(form, &explanation, || output::Table::new(&[]))?,
-            }
-            Ok(Exit::Success)
-        }
-        Err(error) => {
-            eprintln!("error: {error}");
-            Ok(Exit::Failure)
-        }
+    if let Some(source) = arguments.source {
+        question["source"] = json!(source);
     }
+    if let Some(millis) = arguments.at_unix_millis {
+        question["atUnixMillis"] = json!(millis);
+    }
+    let answered = client.ask("/v1/explain", &question).await;
+    output::finish(answered, "", |explanation| match arguments.format.output {
+        output::Form::Table => output::write(&text::text(explanation)),
+        form => output::print(form, explanation, || output::Table::new(&[])),
+    })
 }
 
 #[cfg(test)]

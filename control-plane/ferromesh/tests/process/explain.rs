@@ -173,3 +173,57 @@ fn explain_refuses_what_it_cannot_answer() {
         Some(2)
     );
 }
+
+#[test]
+fn explain_tells_the_choice_of_a_canary_for_the_headers_the_source_and_the_time_that_are_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let asked = ["--from", "front", "--url", "http://cart.local:8080/x"];
+    let choice = |more: &[&str]| {
+        let arguments: Vec<&str> = asked.iter().chain(more).copied().collect();
+        let told = server.json(&arguments)["first"]["outcome"]["choice"].clone();
+        let text = |name: &str| told[name].as_str().map(str::to_owned);
+        (text("target"), text("by").unwrap(), text("because").unwrap())
+    };
+    let (blue, green) = (
+        "virtualNode/blue, http 8080".to_owned(),
+        "virtualNode/green, http 8080".to_owned(),
+    );
+
+    let pinned = server.text(&[&asked[..], &["-H", "X-Pin: green"]].concat());
+    let line = "    goes to virtualNode/green, http 8080, by override: header x-pin names it, as testers may";
+    assert!(pinned.lines().any(|found| found == line), "{pinned}");
+    assert!(!pinned.contains("virtualNode/blue (ingress"), "{pinned}");
+
+    let steps = r#"[{"afterSeconds": 0, "weights": [1, 1]}, {"afterSeconds": 60, "weights": [0, 1]}]"#;
+    let ramp = format!(r#"{{"startUnixMillis": 1000000, "steps": {steps}}}"#);
+    let canary = format!(r#"{{"sticky": {{"sourceAddress": {{}}}}, "ramp": {ramp}}}"#);
+    let target = r#"{"route": {"router": "cart", "name": "all"}}"#;
+    server.put(
+        "/v1/policies/shop/sourced",
+        &format!(r#"{{"target": {target}, "spec": {{"canary": {canary}}}}}"#),
+    );
+    let said =
+        |because: &str| format!("whoever has the same source address goes there; the ramp is at step {because} of 2");
+    let at_first = ["--at-unix-millis", "1000001"];
+    let mut met = std::collections::BTreeSet::new();
+    for last in 1..20 {
+        let source = format!("10.0.0.{last}");
+        let (target, by, because) = choice(&[&at_first[..], &["--source", &source]].concat());
+        assert_eq!((by.as_str(), because), ("sticky", said("1")));
+        met.insert(target.unwrap());
+    }
+    assert_eq!(met, [blue, green.clone()].into());
+    let unknown = "it depends on the source address, which is not given; the ramp is at step 1 of 2";
+    assert_eq!(choice(&at_first), (None, "sticky".to_owned(), unknown.to_owned()));
+    // Now: long after the last step.
+    assert_eq!(
+        choice(&["--source", "::1"]),
+        (Some(green), "sticky".to_owned(), said("2"))
+    );
+
+    for wrong in [["--source", "front"], ["--at-unix-millis", "now"]] {
+        let output = server.explain(&[&asked[..], &wrong].concat());
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+    }
+}

@@ -4,8 +4,8 @@ use ferromesh_model::mesh::Mesh;
 use ferromesh_model::Violation;
 use serde::Serialize;
 
-use super::passage::{pass, Outcome, Passage, Share};
-use super::{Connection, Question, Request, Tls, Url};
+use super::passage::{pass, Forwarding, Outcome, Passage, Share};
+use super::{Circumstances, Connection, Question, Request, Tls, Url};
 use crate::cluster::ClusterId;
 use crate::listener::{Direction, Listener};
 use crate::{lower, Options, Proxy, ProxyKind};
@@ -67,7 +67,8 @@ pub fn explain(
         }),
     };
     let listener = first_listener(&proxy, port);
-    let first = pass(&proxy, listener, &connection, &request, cluster_name);
+    let circumstances = &question.circumstances;
+    let first = pass(&proxy, listener, &connection, &request, circumstances, cluster_name);
     let mut lints: Vec<String> = proxy.lints.iter().map(ToString::to_string).collect();
     let arrivals = arrivals(mesh, options, &first, &request, cluster_name, &mut lints);
     lints.sort();
@@ -168,7 +169,7 @@ fn arrivals(
         return Vec::new();
     };
     let mut found = Vec::new();
-    for share in forwarding.targets.iter().filter(|share| share.percent > 0.0) {
+    for (share, percent) in reached(forwarding) {
         let Some((node, port)) = node_of(share) else { continue };
         let Ok(proxy) = lower::proxy(mesh, ProxyKind::VirtualNode, node, options) else {
             continue;
@@ -187,14 +188,29 @@ fn arrivals(
             .listeners
             .iter()
             .find(|listener| listener.direction == Direction::Ingress);
-        let passage = pass(&proxy, listener, &connection, &arriving, cluster_name);
+        // Where requests arrive there is one target: nothing is chosen.
+        let circumstances = &Circumstances::default();
+        let passage = pass(&proxy, listener, &connection, &arriving, circumstances, cluster_name);
         lints.extend(proxy.lints.iter().map(ToString::to_string));
-        found.push(Arrival {
-            percent: share.percent,
-            passage,
-        });
+        found.push(Arrival { percent, passage });
     }
     found
+}
+
+/// The targets that the request can go to, with the share of such requests that does.
+fn reached(forwarding: &Forwarding) -> Vec<(&Share, f64)> {
+    let chosen = forwarding.choice.as_ref().and_then(|choice| choice.target.as_ref());
+    let shares = forwarding.targets.iter();
+    match chosen {
+        Some(chosen) => shares
+            .filter(|share| share.target == *chosen)
+            .map(|share| (share, 100.0))
+            .collect(),
+        None => shares
+            .filter(|share| share.percent > 0.0)
+            .map(|share| (share, share.percent))
+            .collect(),
+    }
 }
 
 fn node_of(share: &Share) -> Option<(&str, u16)> {
@@ -211,9 +227,16 @@ fn verdict(first: &Passage) -> String {
         Outcome::Forward(forwarding) => {
             let route = first.routes.iter().find(|route| route.chosen);
             let by = route.map_or_else(String::new, |route| format!("by {}, ", route.name));
-            let live = forwarding.targets.iter().filter(|share| share.percent > 0.0);
-            let shares: Vec<String> = live
-                .map(|share| format!("{} % to {}", share.percent, share.target))
+            let certain = forwarding
+                .choice
+                .as_ref()
+                .and_then(|choice| Some((choice.target.as_ref()?, choice)));
+            if let Some((target, choice)) = certain {
+                return format!("{by}to {target}: {}", choice.because);
+            }
+            let shares: Vec<String> = reached(forwarding)
+                .into_iter()
+                .map(|(share, percent)| format!("{percent} % to {}", share.target))
                 .collect();
             format!("{by}{}", shares.join(" and "))
         }

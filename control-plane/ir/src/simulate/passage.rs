@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::choice::{self, Choice, Circumstances};
 use super::connection::{connect, Connection};
 use super::reason::{self, Failed};
 use super::{arrive, rewritten_path, virtual_host, Request};
@@ -72,8 +73,11 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Forwarding {
-    /// Where to, by weight.
+    /// Where to, by weight: of a ramp, what it has reached.
     pub targets: Vec<Share>,
+    /// Which of them the filter chooses; absent where it has no choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub choice: Option<Choice>,
     /// The host that the target sees; absent for bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
@@ -125,6 +129,7 @@ pub fn pass(
     listener: Option<&Listener>,
     connection: &Connection,
     request: &Request,
+    circumstances: &Circumstances,
     cluster_name: &dyn Fn(&Proxy, &ClusterId) -> String,
 ) -> Passage {
     let mut passage = Passage {
@@ -145,7 +150,11 @@ pub fn pass(
     };
     let connected = connect(listener, connection);
     passage.chains = connected.candidates;
-    let sight = Sight { proxy, cluster_name };
+    let sight = Sight {
+        proxy,
+        circumstances,
+        cluster_name,
+    };
     match connected.network {
         Err(because) => passage.outcome = Outcome::Close { because },
         Ok(Network::Tcp(tcp)) => passage.outcome = sight.bytes(tcp),
@@ -156,6 +165,7 @@ pub fn pass(
 
 struct Sight<'p> {
     proxy: &'p Proxy,
+    circumstances: &'p Circumstances,
     cluster_name: &'p dyn Fn(&Proxy, &ClusterId) -> String,
 }
 
@@ -226,8 +236,13 @@ impl Sight<'_> {
     }
 
     fn forward(&self, route: &Route, forward: &Forward, seen: &Request) -> Forwarding {
+        let mut targets = self.shares(forward.targets.iter().map(|target| (&target.cluster, target.weight)));
+        let policy = route.policy.as_ref();
+        let choice =
+            policy.and_then(|policy| choice::of(&policy.config, forward, seen, self.circumstances, &mut targets));
         Forwarding {
-            targets: self.shares(forward.targets.iter().map(|target| (&target.cluster, target.weight))),
+            targets,
+            choice,
             host: Some(forward.host.clone().unwrap_or_else(|| seen.host.clone())),
             path: Some(rewritten_path(&seen.path, &route.matcher.path, forward.path.as_ref())),
             timeout_millis: (!forward.timeout.is_zero()).then(|| millis(forward.timeout)),
@@ -263,12 +278,17 @@ impl Sight<'_> {
         Share {
             target: target(id),
             cluster: (self.cluster_name)(self.proxy, id),
-            percent: (f64::from(weight) * 100_000.0 / sum as f64).round() / 1000.0,
+            percent: percent(weight.into(), sum),
             discovery: cluster.map_or_else(|| "not configured".into(), |cluster| discovery(cluster)),
             encrypted: cluster.is_some_and(|cluster| cluster.tls.is_some()),
             id: Some(id.clone()),
         }
     }
+}
+
+/// A share in percent, to three places.
+pub(super) fn percent(weight: u64, sum: u64) -> f64 {
+    (weight as f64 * 100_000.0 / sum as f64).round() / 1000.0
 }
 
 fn millis(duration: std::time::Duration) -> u64 {

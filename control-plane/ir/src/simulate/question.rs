@@ -2,7 +2,7 @@
 
 use ferromesh_model::Violation;
 
-use super::Request;
+use super::{Circumstances, Request};
 
 /// A request that somebody might send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Question {
     pub method: String,
     /// Headers in order. `host` replaces the one of the URL.
     pub headers: Vec<(String, String)>,
+    /// When it is sent, and from which address.
+    pub circumstances: Circumstances,
 }
 
 /// A URL in its parts.

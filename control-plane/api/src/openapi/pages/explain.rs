@@ -14,7 +14,12 @@ pub(super) fn operations() -> Vec<Described> {
     });
     let question = object(
         [("mesh", name()), ("from", name()), ("url", name())],
-        [("method", name()), ("headers", headers)],
+        [
+            ("method", name()),
+            ("headers", headers),
+            ("source", text()),
+            ("atUnixMillis", count()),
+        ],
     );
     let summary = "Says where a request would go in a mesh as it is stored, and why";
     vec![Described::new("POST", "/v1/explain", "Explain", summary)
@@ -57,6 +62,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
             ("targets", list(named("TargetShare"))),
         ],
         [
+            ("choice", named("TargetChoice")),
             ("host", text()),
             ("path", text()),
             ("timeoutMillis", count()),
@@ -86,11 +92,13 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
         ],
         [],
     );
+    let choice = object([("by", text()), ("because", text())], [("target", text())]);
     vec![
         ("Explanation", explanation),
         ("Passage", passage),
         ("Candidate", candidate),
         ("Outcome", json!({"oneOf": [forward, respond, close]})),
         ("TargetShare", share),
+        ("TargetChoice", choice),
     ]
 }

@@ -119,6 +119,15 @@ fn forwarding(page: &mut Page, forwarding: &Value) {
         let percent = share.get("percent").and_then(Value::as_f64).unwrap_or_default();
         page.line(2, &format!("{percent:>7} %  {}", target(share)));
     }
+    if let Some(choice) = forwarding.get("choice") {
+        let get = |name| member(choice, name).unwrap_or_default();
+        let (by, because) = (get("by"), get("because"));
+        let line = match member(choice, "target") {
+            Some(target) => format!("goes to {target}, by {by}: {because}"),
+            None => format!("not certain, by {by}: {because}"),
+        };
+        page.line(2, &line);
+    }
     if let Some(mirror) = forwarding.get("mirror") {
         let percent = mirror.get("percent").and_then(Value::as_f64).unwrap_or_default();
         page.line(2, &format!("copies of {percent} % to {}", target(mirror)));
@@ -201,5 +210,24 @@ LINTS of the proxies on the way
   FM113 virtualRouter/r/route/t: it is left out
 "#;
         assert_eq!(text(&explanation), expected);
+    }
+
+    #[test]
+    fn who_is_chosen_stands_under_the_shares() {
+        let said = |choice: serde_json::Value| {
+            let share =
+                json!({"target": "virtualNode/blue", "percent": 70.0, "discovery": "DNS blue:80", "cluster": "c"});
+            let outcome = json!({"type": "forward", "targets": [share], "choice": choice});
+            text(&json!({"first": {"proxy": "virtualNode/front", "outcome": outcome}}))
+        };
+        let certain = said(json!({"target": "virtualNode/blue", "by": "sticky", "because": "so"}));
+        let lines =
+            "         70 %  virtualNode/blue  (DNS blue:80, cluster c)\n    goes to virtualNode/blue, by sticky: so\n";
+        assert!(certain.ends_with(lines), "{certain}");
+        let drawn = said(json!({"by": "weight", "because": "drawn by weight: so"}));
+        assert!(
+            drawn.ends_with("    not certain, by weight: drawn by weight: so\n"),
+            "{drawn}"
+        );
     }
 }
