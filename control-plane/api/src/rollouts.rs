@@ -35,6 +35,9 @@ pub struct ProxyReport {
     pub errors: u64,
     /// Wasm VMs that died.
     pub vm_failures: u64,
+    /// Worker threads that stood still for a second.
+    #[serde(default)]
+    pub stalls: u64,
     /// Seconds since it started.
     pub uptime_seconds: u64,
     /// Whether it has been told to drain.

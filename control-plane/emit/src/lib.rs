@@ -44,6 +44,7 @@ mod retry;
 mod retry_mark;
 mod route;
 mod secret;
+pub mod standalone;
 mod tcp;
 mod tls;
 mod trust;

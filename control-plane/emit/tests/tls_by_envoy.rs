@@ -75,6 +75,15 @@ resources:
         }
     }
 
+    /// One whose listener says this of TLS, and nobody else anything.
+    fn with_gateway(upstream: &Upstream, gateway: &str) -> Self {
+        let tls = Tls {
+            gateway,
+            ..Tls::default()
+        };
+        Self::start(upstream, "127.0.0.1", tls)
+    }
+
     fn get(&self, name: &str, config: ClientConfig) -> std::io::Result<Answer> {
         exchange(pki::connect(self.port, name, config)?, "GET", "/", &[])
     }
@@ -98,14 +107,7 @@ fn http1(authority: &Authority) -> ClientConfig {
 fn a_strict_listener_takes_tls_with_the_issued_certificate_and_no_plain_text() {
     let app = Upstream::start("app");
     let gateway = &format!("{{mode: STRICT, certificate: {{{ISSUED}}}}}");
-    let rig = Rig::start(
-        &app,
-        "127.0.0.1",
-        Tls {
-            gateway,
-            ..Tls::default()
-        },
-    );
+    let rig = Rig::with_gateway(&app, gateway);
     // The certificate is for the gateway's name.
     assert_eq!(rig.get("front", http1(ours())).unwrap().status, 200);
     let error = rig.get("other", http1(ours())).unwrap_err().to_string();
@@ -121,14 +123,7 @@ fn a_strict_listener_takes_tls_with_the_issued_certificate_and_no_plain_text() {
 fn an_http_listener_agrees_on_http2_with_those_who_can() {
     let app = Upstream::start("app");
     let gateway = &format!("{{mode: STRICT, certificate: {{{ISSUED}}}}}");
-    let rig = Rig::start(
-        &app,
-        "127.0.0.1",
-        Tls {
-            gateway,
-            ..Tls::default()
-        },
-    );
+    let rig = Rig::with_gateway(&app, gateway);
     for (offered, agreed) in [(&["http/1.1", "h2"][..], "h2"), (&["http/1.1"], "http/1.1")] {
         let stream = pki::connect(rig.port, "front", ours().client(None, offered)).unwrap();
         assert_eq!(stream.conn.alpn_protocol(), Some(agreed.as_bytes()));
@@ -139,14 +134,7 @@ fn an_http_listener_agrees_on_http2_with_those_who_can() {
 fn a_permissive_listener_takes_both() {
     let app = Upstream::start("app");
     let gateway = &format!("{{mode: PERMISSIVE, certificate: {{{ISSUED}}}}}");
-    let rig = Rig::start(
-        &app,
-        "127.0.0.1",
-        Tls {
-            gateway,
-            ..Tls::default()
-        },
-    );
+    let rig = Rig::with_gateway(&app, gateway);
     assert_eq!(rig.get("front", http1(ours())).unwrap().status, 200);
     assert_eq!(rig.get_plain().unwrap().status, 200);
 }
@@ -158,14 +146,7 @@ fn a_listener_that_checks_clients_takes_those_with_the_right_issuer_and_name_onl
         "{{mode: STRICT, certificate: {{{FROM_FILES}}}, validation: {{trust: {{file: {{certificateChain: ca.pem}}}}, \
          subjectAlternativeNames: {{match: {{exact: [client.local]}}}}}}}}"
     );
-    let rig = Rig::start(
-        &app,
-        "127.0.0.1",
-        Tls {
-            gateway,
-            ..Tls::default()
-        },
-    );
+    let rig = Rig::with_gateway(&app, gateway);
     let as_client = |identity| rig.get("localhost", ours().client(identity, &["http/1.1"]));
     let allowed = as_client(Some(ours().issue(&["client.local"])));
     assert_eq!(allowed.unwrap().status, 200);

@@ -6,7 +6,8 @@
 //!
 //! ```text
 //! Published ──► Rollout ──► streams
-//!   newest        │ wave      which stream holds what, and until when: pure
+//!   newest        │ validate  what Envoy itself says of a candidate
+//!                 │ wave      which stream holds what, and until when: pure
 //!                 │ evidence  what proxies report of their requests: pure
 //!                 │ record    what was rejected or is on trial, in the store
 //!                 ▼
@@ -15,16 +16,19 @@
 //!
 //! Endpoints and secrets are not tried: they reach everybody at once. See decision 0043.
 
+mod accepted;
 pub(crate) mod engine;
 pub mod events;
 pub mod evidence;
 mod observe;
+mod older;
 mod operate;
 pub mod record;
 mod shown;
+mod validate;
 pub mod wave;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use ferromesh_store::Store;
 use ferromesh_xds::SnapshotSource;
@@ -33,6 +37,7 @@ use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use evidence::Report;
+pub use validate::Validation;
 
 use crate::{identity::ProxyKey, publisher::Publisher};
 
@@ -64,27 +69,34 @@ impl Published for Publisher {
 }
 
 /// How changes are rolled out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Whether there are stages at all; without them every change reaches everybody at once and is never taken back.
     pub is_staged: bool,
-    /// How long a stage is watched after its proxies have acknowledged everything; 0 is acknowledgement only.
+    /// How long a stage is watched after its proxies have acknowledged everything, until their agents have reported on all
+    /// of it; 0 is acknowledgement only.
     pub observe: Duration,
     /// Whether other control planes work over the same store: then they take turns.
     pub is_shared: bool,
     /// The second stage, in percent of the streams that the change concerns, 1 to 100; at least one stream.
     pub share_percent: u8,
+    /// The Envoy that judges every candidate before a proxy is given it, if there is one.
+    pub validation: Option<Validation>,
+    /// The file that remembers what was served, so that a store that has gone back is noticed; `None`: it is not.
+    pub served: Option<PathBuf>,
 }
 
 impl Default for Settings {
-    /// Staged; 5 s, in which a proxy reports five times and which leaves half of the 15 s in which harm is to be undone;
-    /// 10 %.
+    /// Staged; 3 s, in which a proxy reports three times and which leaves most of the 15 s in which harm is to be undone;
+    /// 10 %; no validation.
     fn default() -> Self {
         Self {
             is_staged: true,
             observe: Duration::from_secs(3),
             is_shared: false,
             share_percent: 10,
+            validation: None,
+            served: None,
         }
     }
 }
@@ -172,6 +184,11 @@ impl Rollout {
     /// Decides, until `shutdown`.
     pub async fn run(self, shutdown: CancellationToken) {
         self.shared.run(shutdown).await;
+    }
+
+    /// Writes down what proxies have accepted, so that whoever they go to next knows it.
+    pub async fn write_down(&self) {
+        self.shared.write_all_accepted().await;
     }
 
     /// Everything that is decided from now on. Who is more than 256 verdicts behind misses some.

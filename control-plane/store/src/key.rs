@@ -11,6 +11,7 @@
 //! | `policy/M/P` | policy |
 //! | `rollback/M/P` | what is known of a policy's rollbacks |
 //! | `rollout/M` | which configurations of a mesh were rejected, or are on trial; of another account's mesh as `M@A` |
+//! | `rollout-accepted/M` | which configuration of each proxy of a mesh was accepted last |
 //! | `certificate/ARN` | what was imported for an ARN, its private key sealed |
 //! | `access/principal/P` | what a principal may do |
 //! | `access/key/ID` | a principal's key, its secret sealed |
@@ -42,6 +43,8 @@ pub const POLICIES: &str = "policy/";
 pub const ROLLBACKS: &str = "rollback/";
 /// Prefix of what is remembered of rollouts.
 pub const ROLLOUTS: &str = "rollout/";
+/// Prefix of what is remembered of accepted configurations.
+pub const ACCEPTED: &str = "rollout-accepted/";
 /// Prefix of everything that was imported for ARNs.
 pub const CERTIFICATES: &str = "certificate/";
 /// Prefix of principals.
@@ -153,6 +156,11 @@ pub fn rollbacks(mesh: &str) -> String {
 /// Key of what is remembered of a mesh's rollouts.
 pub fn rollout(mesh: &str) -> String {
     format!("{ROLLOUTS}{}", component(mesh))
+}
+
+/// Key of what is remembered of the configurations that a mesh's proxies have accepted.
+pub fn accepted(mesh: &str) -> String {
+    format!("{ACCEPTED}{}", component(mesh))
 }
 
 /// Key of what was imported for an ARN.

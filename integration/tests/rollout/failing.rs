@@ -2,43 +2,22 @@
 
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use ferromesh_integration::{
     full,
-    load::{Load, Running},
-    rig::{eventually, ports, wait_for_status, Modules, Proxy, Rig, PATIENCE},
-    upstream::Upstream,
+    rig::{eventually, Modules, PATIENCE},
+    upstream::{Faults, Upstream},
 };
-use serde_json::json;
+use serde_json::{json, Value};
 
-use super::{assert_taken_back, callers, node, staged};
+use super::{
+    assert_status_says, assert_taken_back, callers,
+    gateway::{harmed, now, recovered, Gateway},
+    node, rollout, route, staged,
+};
 
 const MESH: &str = "failing";
-
-/// A gateway of its own, with traffic.
-struct Gateway {
-    _proxy: Proxy,
-    load: Running,
-}
-
-async fn gateway(rig: &Rig, number: usize) -> Result<Gateway> {
-    let (name, port) = (format!("g{number}"), ports::free()?);
-    let listener = json!({"portMapping": {"port": port, "protocol": "http"}});
-    let gateway = json!({"virtualGatewayName": name, "spec": {"listeners": [listener]}});
-    rig.put(&format!("meshes/{MESH}/virtualGateways"), &gateway).await?;
-    let target = json!({"virtualService": {"virtualServiceName": "s.test.local"}});
-    let route = json!({
-        "gatewayRouteName": "all",
-        "spec": {"httpRoute": {"match": {"prefix": "/"}, "action": {"target": target}}},
-    });
-    rig.put(&format!("meshes/{MESH}/virtualGateway/{name}/gatewayRoutes"), &route)
-        .await?;
-    let proxy = rig.proxy(&format!("mesh/{MESH}/virtualGateway/{name}")).await?;
-    let url = format!("http://127.0.0.1:{port}/");
-    wait_for_status(&url, 200).await?;
-    let load = Load::to(url).connections(1).per_second(20.0).start().await?;
-    Ok(Gateway { _proxy: proxy, load })
-}
+const BECAUSE: &str = "requests failed at proxies that were given this";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_acknowledged_and_then_fails_reaches_one_envoy_and_is_taken_back() -> Result<()> {
@@ -48,51 +27,58 @@ async fn what_is_acknowledged_and_then_fails_reaches_one_envoy_and_is_taken_back
     let path = format!("meshes/{MESH}/virtualNodes/good");
     let works = json!({"spec": node(good.port(), json!([]))});
     rig.put(&path, &works).await?;
-    let mut gateways = Vec::new();
-    for number in 0..full(4, 12) {
-        gateways.push(gateway(&rig, number).await?);
-    }
-    // What the gateways have done until now is known before the change.
-    eventually("every gateway has traffic that was reported", PATIENCE, async || {
-        gateways
-            .iter()
-            .all(|gateway| gateway.load.report().len() > 100)
-            .then_some(())
-    })
-    .await?;
-    let from: Vec<_> = gateways.iter().map(|gateway| gateway.load.now()).collect();
+    let gateways = Gateway::start(&rig, MESH, full(4, 12), &[]).await?;
 
     // Nobody listens there; Envoy takes the cluster all the same.
+    let from = now(&gateways);
     let asked = Instant::now();
     rig.put(&path, &json!({"spec": node(1, json!([]))})).await?;
-    let verdict = assert_taken_back(&rig, MESH, asked, "requests failed at proxies that were given this").await?;
+    let verdict = assert_taken_back(&rig, MESH, asked, BECAUSE).await?;
+    let types = verdict["types"].as_array();
     assert!(
-        verdict["types"]
-            .as_array()
-            .is_some_and(|types| types.contains(&json!("Cluster"))),
+        types.is_some_and(|types| types.contains(&json!("Cluster"))),
         "{verdict}"
     );
+    let first = harmed(&gateways, &from);
+    assert_eq!(first.len(), 1, "one gateway has failed requests: {first:?}");
+    recovered(&gateways).await?;
+    assert_status_says(&rig, MESH, BECAUSE).await?;
+    rig.put(&path, &works).await?;
 
-    let harmed: Vec<usize> = gateways
-        .iter()
-        .zip(&from)
-        .map(|(gateway, from)| gateway.load.since(*from).failures().count())
-        .filter(|failures| *failures > 0)
-        .collect();
-    assert_eq!(harmed.len(), 1, "one gateway has failed requests: {harmed:?}");
-    // It has the old configuration again.
-    eventually("no request fails any more", PATIENCE, async || {
-        let settled: Vec<_> = gateways.iter().map(|gateway| gateway.load.now()).collect();
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-        let mut later = gateways.iter().zip(&settled);
-        later
-            .all(|(gateway, from)| {
-                let report = gateway.load.since(*from);
-                !report.is_empty() && report.failures().count() == 0
-            })
-            .then_some(())
+    // A policy that no answer can keep: the application needs longer.
+    let delay_millis = 50;
+    good.inject(Faults {
+        delay_millis,
+        ..Faults::default()
+    });
+    eventually("nothing else is on its way", PATIENCE, async || {
+        let shown = rollout(&rig, MESH).await.ok()?;
+        let is_over = shown["trial"].is_null() && shown["rolledBack"][0]["isNewest"] == false;
+        is_over.then_some(())
     })
-    .await
-    .context("after the rollback")?;
-    Ok(())
+    .await?;
+    let from = now(&gateways);
+    let asked = Instant::now();
+    let mut hasty = route("good");
+    hasty["httpRoute"]["timeout"] = json!({"perRequest": {"unit": "ms", "value": 5}});
+    rig.put(
+        &format!("meshes/{MESH}/virtualRouter/r/routes/r"),
+        &json!({"spec": hasty}),
+    )
+    .await?;
+    let second = eventually("the policy is taken back", PATIENCE, async || {
+        let shown = rollout(&rig, MESH).await.ok()?;
+        let newest: &Value = &shown["verdicts"][0];
+        (newest["id"] != verdict["id"] && newest["outcome"] == "rolledBack").then(|| newest.clone())
+    })
+    .await?;
+    assert!(asked.elapsed() < super::LIMIT, "{second}");
+    assert_eq!(second["reached"], 1, "{second}");
+    assert!(
+        second["reason"].as_str().is_some_and(|reason| reason.contains(BECAUSE)),
+        "{second}"
+    );
+    let harmed = harmed(&gateways, &from);
+    assert_eq!(harmed.len(), 1, "one gateway has failed requests: {harmed:?}");
+    recovered(&gateways).await
 }

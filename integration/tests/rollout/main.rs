@@ -1,7 +1,12 @@
 //! A poisoned configuration reaches one proxy of fifty, is taken back within 15 s, and the status says why.
 
+mod crashing;
 mod failing;
+mod gateway;
 mod many;
+mod reported;
+mod stuck;
+mod validated;
 mod ways;
 
 use std::time::{Duration, Instant};
@@ -47,6 +52,19 @@ async fn assert_taken_back(rig: &Rig, mesh: &str, asked: Instant, because: &str)
     let reason = verdict["reason"].as_str().unwrap_or_default();
     assert!(reason.contains(because), "{reason}");
     Ok(verdict)
+}
+
+/// Asserts that somebody who asks for the proxies is told why one of them does not have the newest.
+async fn assert_status_says(rig: &Rig, mesh: &str, because: &str) -> Result<()> {
+    let mut last = String::new();
+    let said = eventually("the reason in the status", PATIENCE, async || {
+        last = ways::cli(rig, &["status", "--mesh", mesh]).ok()?;
+        last.lines()
+            .any(|line| line.contains("stale") && line.contains(because))
+            .then_some(())
+    })
+    .await;
+    said.with_context(|| format!("last seen:\n{last}"))
 }
 
 /// A mesh in which so many nodes `n0`, `n1`, … call one service, whose route leads to the node `good`.

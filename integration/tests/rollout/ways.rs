@@ -16,7 +16,7 @@ use super::{callers, rollout, route, staged, verdict};
 
 const MESH: &str = "ways";
 
-fn cli(rig: &Rig, arguments: &[&str]) -> Result<String> {
+pub fn cli(rig: &Rig, arguments: &[&str]) -> Result<String> {
     let output = Command::new(paths::ferromesh()?)
         .args(arguments)
         .args(["--server", &format!("http://{}", rig.address())])

@@ -50,6 +50,8 @@ pub enum Manner {
     Refusing(&'static str),
     /// Answers nothing any more once there was this text in a resource, as an Envoy whose main thread is stuck.
     FallingSilent(&'static str),
+    /// Takes everything, and it is noted who was given this text in a resource.
+    Noting(&'static str),
 }
 
 /// How to be a proxy.
@@ -293,13 +295,13 @@ impl Proxy {
         let is_refused = match self.manner {
             Manner::Accepting => false,
             Manner::Rejecting => self.is_counted,
-            Manner::Refusing(text) | Manner::FallingSilent(text) => {
+            Manner::Refusing(text) | Manner::FallingSilent(text) | Manner::Noting(text) => {
                 let has = |one: &Arrived| one.value.windows(text.len()).any(|bytes| bytes == text.as_bytes());
                 let is_meant = arrived.iter().any(has);
                 if is_meant && !std::mem::replace(&mut self.is_struck, true) {
-                    self.tally.struck();
+                    self.tally.struck(&role.node);
                 }
-                is_meant
+                is_meant && !matches!(self.manner, Manner::Noting(_))
             }
         };
         is_refused.then(|| Status {

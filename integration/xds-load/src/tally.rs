@@ -12,7 +12,7 @@ pub struct Tally {
     complete: AtomicUsize,
     failures: AtomicUsize,
     reconnects: AtomicUsize,
-    struck: AtomicUsize,
+    struck: Mutex<Vec<String>>,
     first_failure: Mutex<Option<String>>,
     responses: AtomicUsize,
     bytes: AtomicU64,
@@ -82,13 +82,18 @@ impl Tally {
     }
 
     /// A proxy was given what its manner is about.
-    pub fn struck(&self) {
-        self.struck.fetch_add(1, Ordering::Relaxed);
+    pub fn struck(&self, node: &str) {
+        lock(&self.struck).push(node.to_owned());
+    }
+
+    /// The node ids of those who were.
+    pub fn struck_nodes(&self) -> Vec<String> {
+        lock(&self.struck).clone()
     }
 
     /// How many were.
     pub fn struck_count(&self) -> usize {
-        self.struck.load(Ordering::Relaxed)
+        lock(&self.struck).len()
     }
 
     /// A proxy ended with an error.

@@ -1,5 +1,8 @@
 //! The real Envoy.
 
+#[path = "../../../../integration/src/rig/program.rs"]
+mod program;
+
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -8,19 +11,9 @@ use std::time::{Duration, Instant};
 use envoy_types::pb::envoy::config::bootstrap::v3::Bootstrap;
 use prost::Message;
 
-/// The binary: `FERROMESH_ENVOY`, or the one in the cache.
+/// The binary.
 pub fn binary() -> PathBuf {
-    let variable = |name: &str| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    let cached = variable("FERROMESH_CACHE")
-        .or_else(|| Some(variable("XDG_CACHE_HOME")?.join("ferromesh")))
-        .or_else(|| Some(variable("HOME")?.join(".cache/ferromesh")))
-        .map(|cache| cache.join("envoy/1.40.0/envoy"));
-    let found = variable("FERROMESH_ENVOY").or(cached).filter(|path| path.is_file());
-    found.expect("no Envoy: run `cargo xtask env`, or set FERROMESH_ENVOY to a binary of Envoy 1.40")
+    program::find("FERROMESH_ENVOY", "envoy/1.40.0/envoy", None).unwrap_or_else(|problem| panic!("{problem}"))
 }
 
 /// Lets Envoy check a configuration.

@@ -5,18 +5,10 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use envoy_types::pb::envoy::config::core::v3::config_source::ConfigSourceSpecifier;
-use envoy_types::pb::envoy::config::core::v3::{
-    data_source, transport_socket, ConfigSource, DataSource, TransportSocket,
-};
-use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::common_tls_context::ValidationContextType;
-use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
-    secret, CommonTlsContext, DownstreamTlsContext, SdsSecretConfig, Secret, UpstreamTlsContext,
-};
-use envoy_types::util::pack_any;
+use envoy_types::pb::envoy::config::core::v3::{data_source, DataSource};
+use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{secret, Secret};
 use ferromesh_emit::{Certificate, Secrets};
 use ferromesh_ir::Proxy;
-use prost::{Message, Name};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -165,35 +157,6 @@ pub fn secrets(proxy: &Proxy) -> Secrets {
     }
 }
 
-/// Replaces secrets over ADS by static ones, and the files that a mesh names by ours: `…key.pem` and `…ca.pem` by what they
-/// say, every other by a chain.
-pub fn resolve(socket: &mut Option<TransportSocket>) {
-    let config = socket.as_mut().and_then(|socket| socket.config_type.as_mut());
-    let Some(transport_socket::ConfigType::TypedConfig(any)) = config else {
-        return;
-    };
-    *any = if any.type_url == DownstreamTlsContext::type_url() {
-        let mut context = DownstreamTlsContext::decode(any.value.as_slice()).expect("a context");
-        context.common_tls_context.iter_mut().for_each(resolve_context);
-        pack_any(context)
-    } else {
-        let mut context = UpstreamTlsContext::decode(any.value.as_slice()).expect("a context");
-        context.common_tls_context.iter_mut().for_each(resolve_context);
-        pack_any(context)
-    };
-}
-
-fn resolve_context(context: &mut CommonTlsContext) {
-    context
-        .tls_certificate_sds_secret_configs
-        .iter_mut()
-        .for_each(resolve_secret);
-    if let Some(ValidationContextType::CombinedValidationContext(combined)) = &mut context.validation_context_type {
-        let secrets = combined.validation_context_sds_secret_config.iter_mut();
-        secrets.for_each(resolve_secret);
-    }
-}
-
 /// Puts our files in where a secret names some.
 pub fn resolve_files(secret: &mut Secret) {
     match &mut secret.r#type {
@@ -210,13 +173,7 @@ pub fn resolve_files(secret: &mut Secret) {
     }
 }
 
-/// Secrets of a server beside the proxy stay its.
-fn resolve_secret(secret: &mut SdsSecretConfig) {
-    let over_ads =
-        |source: &mut ConfigSource| matches!(source.config_source_specifier, Some(ConfigSourceSpecifier::Ads(_)));
-    secret.sds_config.take_if(over_ads);
-}
-
+/// `…key.pem` and `…ca.pem` by what they say, every other by a chain.
 fn resolve_file(source: &mut DataSource) {
     let Some(data_source::Specifier::Filename(path)) = &mut source.specifier else {
         return;

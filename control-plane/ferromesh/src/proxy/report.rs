@@ -1,9 +1,11 @@
 //! Tells the control plane how this proxy's requests fare, so that a change that does harm is taken back (decision 0043).
 //!
-//! Every second a few of Envoy's counters are read. They are sent every ten seconds, and every second after Envoy has
-//! taken something new: that is when they matter. Before the first of these the look
+//! Every second a few of Envoy's counters are read. They are sent every ten seconds, and every second after Envoy has begun or
+//! has taken something new: that is when they matter. Before the first of these the look
 //! before the change is sent, so that what was counted before it and after it can be told apart. Counters, not differences: a
 //! report that is lost costs nothing.
+
+mod counters;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -11,10 +13,10 @@ use bytes::Bytes;
 use http::{header, Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
-use serde::Serialize;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use self::counters::{Counters, Totals, STATS};
 use super::{admin::Admin, settings::Settings};
 use crate::{
     address::{Address, Stream},
@@ -26,63 +28,12 @@ use crate::{
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often is reported while nothing happens.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
-/// How long each look is reported after Envoy has taken something.
+/// How long each look is reported after Envoy has begun, or has taken something.
 const ATTENTIVE: Duration = Duration::from_secs(30);
 /// A report that takes longer is given up: the next says more.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
 /// Bytes of an answer.
 const SIZE_LIMIT: usize = 64 << 10;
-
-/// `^(server\.(uptime|state)|http\..*\.downstream_rq_(completed|5xx)|.*vm_reload_(success|failure)|`
-/// `.*(cds|lds|\.rds\..*|extension_config_discovery.*)\.(update_success|config_reload))$`
-const STATS: &str =
-    "/stats?usedonly&filter=%5E(server%5C.(uptime%7Cstate)%7Chttp%5C..*%5C.downstream_rq_(completed%7C5xx)\
-                     %7C.*vm_reload_(success%7Cfailure)%7C.*(cds%7Clds%7C%5C.rds%5C..*%7Cextension_config_discovery.*)\
-                     %5C.(update_success%7Cconfig_reload))%24";
-
-/// `server.state` of an Envoy that has been told to drain.
-const DRAINING: u64 = 1;
-
-/// What Envoy has counted since it started.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Counters {
-    requests: u64,
-    errors: u64,
-    vm_failures: u64,
-    uptime_seconds: u64,
-    is_draining: bool,
-    /// Configurations that it has taken: only for us.
-    #[serde(skip)]
-    taken: u64,
-}
-
-impl Counters {
-    /// Reads `name: value` lines.
-    fn read(text: &str) -> Self {
-        let mut counters = Self::default();
-        for (name, value) in text.lines().filter_map(|line| line.split_once(": ")) {
-            let Ok(value) = value.trim().parse::<u64>() else {
-                continue;
-            };
-            let sum = match name.rsplit('.').next().unwrap_or_default() {
-                // Envoy's own interface is no traffic.
-                _ if name.starts_with("http.admin.") => continue,
-                "downstream_rq_completed" => &mut counters.requests,
-                "downstream_rq_5xx" => &mut counters.errors,
-                "uptime" => &mut counters.uptime_seconds,
-                "state" => {
-                    counters.is_draining = value == DRAINING;
-                    continue;
-                }
-                "update_success" | "config_reload" => &mut counters.taken,
-                _ => &mut counters.vm_failures,
-            };
-            *sum = sum.saturating_add(value);
-        }
-        counters
-    }
-}
 
 /// When to report.
 #[derive(Debug, Default)]
@@ -96,7 +47,11 @@ struct Pace {
 impl Pace {
     /// Whether a look is to be reported.
     fn is_due(&mut self, now: Instant, seen: &Counters) -> bool {
-        let Some((at, last)) = &self.last else { return true };
+        let Some((at, last)) = &self.last else {
+            // What it has taken before this look is as new to the control plane as what it will take.
+            self.attentive_until = Some(now + ATTENTIVE);
+            return true;
+        };
         if seen.taken != last.taken || seen.uptime_seconds < last.uptime_seconds {
             self.attentive_until = Some(now + ATTENTIVE);
         }
@@ -131,21 +86,21 @@ impl Reporter {
     pub(super) async fn run(self, stop: CancellationToken) {
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut pace = Pace::default();
+        let (mut pace, mut totals) = (Pace::default(), Totals::default());
         loop {
             tokio::select! {
-                _ = look.tick() => self.look(&mut pace).await,
+                _ = look.tick() => self.look(&mut pace, &mut totals).await,
                 () = stop.cancelled() => return,
             }
         }
     }
 
-    async fn look(&self, pace: &mut Pace) {
+    async fn look(&self, pace: &mut Pace, totals: &mut Totals) {
         // An Envoy that does not answer has nothing to report; its silence on the stream is noticed.
         let Ok(answer) = self.admin.get(STATS).await else {
             return;
         };
-        let seen = Counters::read(&answer.text());
+        let seen = totals.read(&answer.text());
         let now = Instant::now();
         if !pace.is_due(now, &seen) {
             pace.before = Some((now, seen));
@@ -207,47 +162,35 @@ fn path(identity: &Identity) -> String {
 mod tests {
     use super::*;
 
-    const SAID: &str = "\
-cluster_manager.cds.update_success: 2
-http.admin.downstream_rq_5xx: 9
-http.ingress.downstream_rq_5xx: 3
-http.ingress.downstream_rq_completed: 10
-http.egress.downstream_rq_completed: 5
-http.egress.rds.rds_egress_http_8080.config_reload: 4
-server.state: 1
-server.uptime: 77
-wasm.envoy.wasm.runtime.v8.plugin.mesh.vm_reload_success: 2
-";
-
-    #[test]
-    fn counters_are_summed_over_listeners_without_envoys_own() {
-        let expected = Counters {
-            requests: 15,
-            errors: 3,
-            vm_failures: 2,
-            uptime_seconds: 77,
-            is_draining: true,
-            taken: 6,
-        };
-        assert_eq!(Counters::read(SAID), expected);
-        assert_eq!(Counters::read("no counters"), Counters::default());
+    /// The seconds at which looks are reported, of an Envoy that takes something in these.
+    fn reported(taken_at: &[u32]) -> Vec<u32> {
+        let mut pace = Pace::default();
+        let (mut due, began) = (Vec::new(), Instant::now());
+        for second in 0..100 {
+            let taken = taken_at.iter().filter(|at| **at <= second).count() as u64;
+            let seen = Counters {
+                taken,
+                ..Counters::default()
+            };
+            let now = began + LOOK_EVERY * second;
+            if pace.is_due(now, &seen) {
+                due.push(second);
+                pace.last = Some((now, seen));
+            }
+        }
+        due
     }
 
     #[test]
     fn is_reported_often_after_something_new_and_else_seldom() {
-        let mut pace = Pace::default();
-        let mut seen = Counters::default();
-        let (mut due, began) = (Vec::new(), Instant::now());
-        for second in 0..60 {
-            seen.taken = u64::from(second >= 15);
-            let now = began + LOOK_EVERY * second;
-            if pace.is_due(now, &seen) {
-                due.push(second);
-                pace.last = Some((now, seen.clone()));
-            }
-        }
-        let expected: Vec<u32> = [0, 10].into_iter().chain(15..45).chain([54]).collect();
-        assert_eq!(due, expected);
+        let expected: Vec<u32> = (0..30).chain([39, 49]).chain(55..85).chain([94]).collect();
+        assert_eq!(reported(&[0, 55]), expected);
+    }
+
+    /// What comes before the first look is in it, and does harm after it.
+    #[test]
+    fn what_was_taken_before_the_first_report_is_followed_by_more() {
+        assert_eq!(reported(&[0])[..30], (0..30).collect::<Vec<u32>>());
     }
 
     #[test]

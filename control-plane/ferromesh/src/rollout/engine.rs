@@ -2,10 +2,13 @@
 
 mod content;
 mod deliver;
+mod judge;
+mod records;
+mod remembered;
 mod start;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{
         atomic::{AtomicU64, Ordering},
         Arc, Mutex, MutexGuard, PoisonError,
@@ -20,9 +23,12 @@ use tokio::sync::{broadcast, mpsc, watch, Notify};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    accepted,
     events::Events,
     evidence::Reports,
+    older::Older,
     record::{self, Record},
+    validate::Validator,
     wave::{Mesh, Rules},
     Outcome, Published, Settings, Verdict,
 };
@@ -42,21 +48,20 @@ const HISTORY: usize = 50;
 /// Verdicts that a slow listener can be behind.
 const BACKLOG: usize = 256;
 
-/// A change of a mesh's record that is to be written.
-pub(super) type Write = (String, Box<dyn Fn(&mut Record) + Send>);
-
 pub(super) struct Shared {
     pub inner: Arc<dyn Published>,
     pub store: Arc<dyn Store>,
     pub settings: Settings,
     pub events: Arc<Events>,
+    pub validator: Option<Validator>,
+    pub older: Older,
     /// A random name of this life of the control plane.
     pub me: String,
     pub wake: Notify,
     state: Mutex<State>,
     verdicts: broadcast::Sender<Verdict>,
-    writes: mpsc::UnboundedSender<Write>,
-    to_write: Mutex<Option<mpsc::UnboundedReceiver<Write>>>,
+    writes: mpsc::UnboundedSender<records::Write>,
+    to_write: Mutex<Option<mpsc::UnboundedReceiver<records::Write>>>,
     began: Instant,
     ended: [AtomicU64; 4],
 }
@@ -77,8 +82,14 @@ pub(super) struct Running {
     pub senders: BTreeMap<u64, watch::Sender<Option<Arc<Snapshot>>>>,
     pub record: Record,
     pub history: VecDeque<Verdict>,
+    /// Streams of who has said that it has nothing yet.
+    pub empty: BTreeSet<u64>,
+    pub unwritten: remembered::Unwritten,
+    pub unsettled: records::Unsettled,
     /// Whether a candidate is being claimed.
     pub is_starting: bool,
+    /// The candidate that was judged last, and may be begun.
+    pub judged: Option<String>,
     /// When another control plane is asked again whether it is done.
     pub wait_until: Duration,
 }
@@ -93,6 +104,8 @@ impl Shared {
         }
         Self {
             inner,
+            validator: settings.validation.clone().map(Validator::new),
+            older: Older::over(store.as_ref(), settings.served.clone()),
             store,
             settings,
             events,
@@ -129,6 +142,8 @@ impl Shared {
         };
         let writer = tokio::spawn(Arc::clone(self).write(to_write));
         let mut publications = self.inner.publications();
+        // What was published before is looked at too.
+        publications.mark_changed();
         let mut revisions = self.store.watch();
         let mut is_busy = false;
         loop {
@@ -146,7 +161,11 @@ impl Shared {
                 () = shutdown.cancelled() => break,
             }
             is_busy = self.step();
+            self.note_revision(*revisions.borrow());
         }
+        self.write_all_accepted().await;
+        self.older.advance(self.now(), *revisions.borrow());
+        self.older.keep();
         writer.abort();
     }
 
@@ -160,69 +179,21 @@ impl Shared {
         for (name, running) in meshes.iter_mut() {
             self.take_published(name, running, now);
             let worth = |key: &ProxyKey, instance: &str| reports.worth(now, key, instance);
-            let mut effects = running.mesh.tick(now, &worth);
-            self.apply(name, running, effects);
-            let tried = running.mesh.tried();
-            if let Some(reason) = reports.harm(now, &tried).filter(|_| !tried.is_empty()) {
-                effects = running.mesh.reject(reason);
+            // What was reported is weighed before time passes: the report that a stage waits for may be the one that tells.
+            if let Some(reason) = reports.harm(now, &running.mesh.tried()) {
+                let effects = running.mesh.reject(reason);
                 self.apply(name, running, effects);
             }
+            let effects = running.mesh.tick(now, &reports.seen(now));
+            self.apply(name, running, effects);
             running.sweep(now);
+            self.write_accepted(name, running, now);
             self.propose(name, running, &worth);
             is_busy |= running.mesh.trial().is_some() || running.mesh.proposal().is_some();
             running.forget(now);
         }
         meshes.retain(|_, running| !running.contents.is_empty());
         is_busy
-    }
-
-    /// Records that are to be written, one after the other.
-    async fn write(self: Arc<Self>, mut to_write: mpsc::UnboundedReceiver<Write>) {
-        while let Some((mesh, change)) = to_write.recv().await {
-            let shared = Arc::clone(&self);
-            let written = tokio::task::spawn_blocking(move || {
-                let record = record::change(shared.store.as_ref(), &mesh, change)?;
-                shared.note_record(&mesh, record);
-                Ok::<_, ferromesh_store::StoreError>(())
-            });
-            match written.await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!(%error, "what was decided on a rollout cannot be stored"),
-                Err(error) => tracing::error!(%error, "storing what was decided on a rollout was interrupted"),
-            }
-        }
-    }
-
-    pub fn write_later(&self, mesh: &str, change: impl Fn(&mut Record) + Send + 'static) {
-        // Nobody receives after the end, when nothing is decided either.
-        let _ = self.writes.send((mesh.to_owned(), Box::new(change)));
-    }
-
-    /// What other control planes have written.
-    async fn read_records(self: &Arc<Self>) {
-        let shared = Arc::clone(self);
-        let read = tokio::task::spawn_blocking(move || {
-            let names: Vec<String> = shared.lock().meshes.keys().cloned().collect();
-            for mesh in names {
-                match record::read(shared.store.as_ref(), &mesh) {
-                    Ok(record) => shared.note_record(&mesh, record),
-                    Err(error) => tracing::warn!(%error, mesh, "what is remembered of rollouts cannot be read"),
-                }
-            }
-        });
-        if let Err(error) = read.await {
-            tracing::error!(%error, "reading what is remembered of rollouts was interrupted");
-        }
-    }
-
-    fn note_record(&self, mesh: &str, record: Record) {
-        let mut state = self.lock();
-        if let Some(running) = state.meshes.get_mut(mesh) {
-            if running.record != record {
-                running.note_record(record, &self.me);
-                self.wake.notify_one();
-            }
-        }
     }
 
     /// The mesh of a proxy that asks, with what is remembered of it.
@@ -234,9 +205,13 @@ impl Shared {
                 share_percent: self.settings.share_percent,
                 silence: SILENCE,
             });
-            match record::read(self.store.as_ref(), mesh) {
-                Ok(record) => running.note_record(record, &self.me),
+            match record::read_at(self.store.as_ref(), mesh) {
+                Ok((record, modified)) => running.note_record(record, modified, &self.me),
                 Err(error) => tracing::warn!(%error, mesh, "what is remembered of rollouts cannot be read"),
+            }
+            match accepted::read(self.store.as_ref(), mesh, None) {
+                Ok(read) => running.note_accepted(read.unwrap_or_default()),
+                Err(error) => tracing::warn!(%error, mesh, "what proxies have accepted cannot be read"),
             }
             running
         })
@@ -301,36 +276,22 @@ impl Running {
             senders: BTreeMap::new(),
             record: Record::default(),
             history: VecDeque::new(),
+            empty: BTreeSet::new(),
+            unwritten: remembered::Unwritten::default(),
+            unsettled: records::Unsettled::default(),
             is_starting: false,
+            judged: None,
             wait_until: Duration::ZERO,
-        }
-    }
-
-    /// What is remembered has become something else.
-    pub fn note_record(&mut self, record: Record, me: &str) {
-        let before = self.record.trial.as_ref().filter(|trial| trial.owner != me);
-        let was_on_trial = before.map(|_| self.record.trial_marks()).unwrap_or_default();
-        self.mesh.rejected = record.rejected_marks();
-        self.mesh.on_trial = record.trial_marks();
-        self.mesh.is_paused = record.is_paused;
-        // Another control plane is done with it, and has not rejected it.
-        let is_over =
-            |mark: &&super::wave::Mark| !self.mesh.on_trial.contains(mark) && !self.mesh.rejected.contains(mark);
-        let accepted: Vec<_> = was_on_trial.iter().filter(is_over).copied().collect();
-        self.mesh.forced.extend(accepted);
-        self.record = record;
-        // What is held back, or was never accepted, is looked at again.
-        for content in self.contents.values_mut() {
-            content.is_stale = true;
         }
     }
 
     /// Lets go of streams of which nobody told that they have ended: of who was refused after it had subscribed here.
     fn sweep(&mut self, now: Duration) {
-        let mesh = &mut self.mesh;
+        let (mesh, empty) = (&mut self.mesh, &mut self.empty);
         self.senders.retain(|stream, sender| {
             let is_open = sender.receiver_count() > 0;
             if !is_open {
+                empty.remove(stream);
                 mesh.disconnect(now, *stream, true);
             }
             is_open
@@ -356,4 +317,8 @@ impl Running {
 /// The time since 1970-01-01 UTC.
 pub(super) fn unix() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+pub(super) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -23,7 +23,8 @@ impl SnapshotSource for Rollout {
             // Somebody without a stream, who answers nothing and so can prove nothing.
             return Ok(inner);
         }
-        let instance = instance(applicant);
+        let said = said_instance(applicant);
+        let instance = said.unwrap_or(&applicant.node.id).to_owned();
         let now = self.shared.now();
         let (sender, receiver) = watch::channel(None);
         let mut state = self.shared.lock();
@@ -40,7 +41,13 @@ impl SnapshotSource for Rollout {
         }
         self.shared.take_one(&key.mesh, running, &key, now);
         running.mesh.connect(now, applicant.stream, &key, &instance);
+        if said.is_some() {
+            running.mesh.expect_reports(applicant.stream);
+        }
         running.senders.insert(applicant.stream, sender);
+        if applicant.comes_empty {
+            running.empty.insert(applicant.stream);
+        }
         running.give(applicant.stream, &key);
         if running.mesh.proposal().is_some() {
             self.shared.wake.notify_one();
@@ -52,17 +59,11 @@ impl SnapshotSource for Rollout {
     }
 }
 
-/// Tells apart the proxies of one virtual node or gateway.
-fn instance(applicant: &Applicant<'_>) -> String {
-    let said = applicant
-        .node
-        .metadata
-        .get("ferromesh")
-        .and_then(|said| said.get(INSTANCE));
-    let said = said
-        .and_then(Value::as_str)
-        .filter(|said| !said.is_empty() && said.len() <= 64);
-    said.unwrap_or(&applicant.node.id).to_owned()
+/// What tells apart the proxies of one virtual node or gateway, if an agent has said it: then it reports, too.
+fn said_instance<'a>(applicant: &Applicant<'a>) -> Option<&'a str> {
+    let said = applicant.node.metadata.get("ferromesh")?.get(INSTANCE)?;
+    let said = Value::as_str(said);
+    said.filter(|said| !said.is_empty() && said.len() <= 64)
 }
 
 impl DeliveryObserver for Rollout {
@@ -107,6 +108,7 @@ impl Rollout {
         let is_expected = by_us || said.is_some_and(|report| report.is_draining);
         if let Some(running) = state.meshes.get_mut(&key.mesh) {
             running.senders.remove(&stream);
+            running.empty.remove(&stream);
             running.mesh.disconnect(now, stream, is_expected);
         }
     }

@@ -34,11 +34,25 @@ impl Rollouts for Rollout {
     fn turn(&self, mesh: &str, turn: &Turn) -> Result<Value, TurnRefused> {
         let marks = self.marks_of(mesh, turn)?;
         let written = record::change(self.shared.store.as_ref(), mesh, |record| change(record, turn, &marks));
-        let written = written.map_err(|error| TurnRefused::Unavailable(error.to_string()))?;
+        let (record, modified) = written.map_err(|error| TurnRefused::Unavailable(error.to_string()))?;
+        let is_held_for_age = matches!(turn, Turn::Approve(_)) && self.is_held_for_age(mesh, &marks);
+        if is_held_for_age {
+            self.shared.older.approve(mesh);
+        }
         {
             let mut state = self.shared.lock();
             if let Some(running) = state.meshes.get_mut(mesh) {
-                running.turn(&self.shared, mesh, written, turn, &marks);
+                if let Turn::Retry(id) | Turn::Skip(id) = turn {
+                    running.unsettled.drop_all_of(id);
+                }
+                running.note_record(record, modified, &self.shared.me);
+                if is_held_for_age {
+                    running
+                        .contents
+                        .values_mut()
+                        .for_each(|content| content.is_stale = true);
+                }
+                running.turn(&self.shared, mesh, turn, &marks);
             }
         }
         self.shared.wake.notify_one();
@@ -66,6 +80,7 @@ impl Rollouts for Rollout {
             requests: report.requests,
             errors: report.errors,
             vm_failures: report.vm_failures,
+            stalls: report.stalls,
             uptime: Duration::from_secs(report.uptime_seconds),
             is_draining: report.is_draining,
         };
@@ -85,6 +100,18 @@ fn unknown_mesh(mesh: &str) -> TurnRefused {
 }
 
 impl Rollout {
+    /// Whether one of these is held back because the store has gone back.
+    fn is_held_for_age(&self, mesh: &str, marks: &[Mark]) -> bool {
+        let state = self.shared.lock();
+        let contents = state
+            .meshes
+            .get(mesh)
+            .into_iter()
+            .flat_map(|running| running.contents.values());
+        let mut held = contents.filter_map(|content| content.held_back.as_ref());
+        held.any(|held| held.is_older && marks.contains(&held.mark))
+    }
+
     /// The configurations that a turn is about.
     fn marks_of(&self, mesh: &str, turn: &Turn) -> Result<Vec<Mark>, TurnRefused> {
         let state = self.shared.lock();
@@ -132,8 +159,7 @@ fn change(record: &mut Record, turn: &Turn, marks: &[Mark]) {
 }
 
 impl Running {
-    fn turn(&mut self, shared: &Arc<Shared>, mesh: &str, record: Record, turn: &Turn, marks: &[Mark]) {
-        self.note_record(record, &shared.me);
+    fn turn(&mut self, shared: &Arc<Shared>, mesh: &str, turn: &Turn, marks: &[Mark]) {
         if let Turn::Skip(id) = turn {
             self.mesh.forced.extend(marks.iter().copied());
             if self.mesh.trial().is_some_and(|(candidate, ..)| candidate.id == *id) {

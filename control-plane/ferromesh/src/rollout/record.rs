@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use ferromesh_store::{catalog, key, Compare, Store, StoreError, Transaction};
+use ferromesh_store::{catalog, key, Compare, Revision, Store, StoreError, Transaction};
 use serde::{Deserialize, Serialize};
 
 use super::wave::Mark;
@@ -122,43 +122,51 @@ fn place(mesh: &str) -> String {
 /// # Errors
 /// The store cannot be read, or has something else there.
 pub fn read(store: &dyn Store, mesh: &str) -> Result<Record, StoreError> {
+    Ok(read_at(store, mesh)?.0)
+}
+
+/// The same with the revision in which it was written; `None`: it never was.
+///
+/// # Errors
+/// As for [`read`].
+pub fn read_at(store: &dyn Store, mesh: &str) -> Result<(Record, Option<Revision>), StoreError> {
     match store.get(&place(mesh))? {
-        Some(stored) => catalog::read(&stored),
-        None => Ok(Record::default()),
+        Some(stored) => Ok((catalog::read(&stored)?, Some(stored.modified))),
+        None => Ok((Record::default(), None)),
     }
 }
 
-/// Changes what is remembered of a mesh; gives what it is then. Nothing is written when `change` changes nothing.
+/// Changes what is remembered of a mesh; gives what it is then, and the revision in which it was written. Nothing is written when `change` changes nothing.
 ///
 /// # Errors
 /// The store cannot be read or written.
-pub fn change(store: &dyn Store, mesh: &str, mut change: impl FnMut(&mut Record)) -> Result<Record, StoreError> {
+pub fn change(
+    store: &dyn Store,
+    mesh: &str,
+    mut change: impl FnMut(&mut Record),
+) -> Result<(Record, Option<Revision>), StoreError> {
     let key = place(mesh);
     for attempt in 1.. {
-        let stored = store.get(&key)?;
-        let before: Record = match &stored {
-            Some(stored) => catalog::read(stored)?,
-            None => Record::default(),
-        };
+        let (before, modified) = read_at(store, mesh)?;
         let mut after = before.clone();
         change(&mut after);
         if after == before {
-            return Ok(after);
+            return Ok((after, modified));
         }
         let transaction = Transaction {
             compares: vec![Compare::Unchanged {
                 key: key.clone(),
-                modified: stored.map(|stored| stored.modified),
+                modified,
             }],
             changes: vec![catalog::put(key.clone(), &after)?],
         };
         match store.commit(transaction) {
-            Ok(_) => return Ok(after),
+            Ok(revision) => return Ok((after, Some(revision))),
             Err(StoreError::Conflict(_)) if attempt < ATTEMPTS => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(Record::default())
+    Ok((Record::default(), None))
 }
 
 #[cfg(test)]

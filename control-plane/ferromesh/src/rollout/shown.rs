@@ -114,6 +114,16 @@ impl MetricsSource for Rollout {
                 outcome.as_str()
             );
         }
+        if let Some(validator) = &self.shared.validator {
+            let _ = writeln!(
+                text,
+                "# HELP ferromesh_validations_total Candidates that Envoy was asked about before a proxy was given them, by what it said."
+            );
+            let _ = writeln!(text, "# TYPE ferromesh_validations_total counter");
+            for (outcome, count) in validator.counts() {
+                let _ = writeln!(text, "ferromesh_validations_total{{outcome=\"{outcome}\"}} {count}");
+            }
+        }
         let state = self.shared.lock();
         let count = |is: &dyn Fn(&Running) -> usize| state.meshes.values().map(is).sum::<usize>();
         let on_trial = count(&|running| usize::from(running.mesh.trial().is_some()));

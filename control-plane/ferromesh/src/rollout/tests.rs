@@ -1,5 +1,10 @@
 //! The whole of it over a source of our own.
 
+mod older;
+mod remembered;
+mod reports;
+mod validated;
+
 use std::sync::Mutex;
 
 use ferromesh_store::RedbStore;
@@ -63,10 +68,12 @@ impl Published for Source {
 struct Bed {
     source: Arc<Source>,
     store: Arc<dyn Store>,
+    events: Arc<events::Events>,
     rollout: Rollout,
     streams: Vec<watch::Receiver<Option<Arc<Snapshot>>>>,
     stop: CancellationToken,
-    _folder: tempfile::TempDir,
+    running: Option<tokio::task::JoinHandle<()>>,
+    folder: Arc<tempfile::TempDir>,
 }
 
 fn id(stream: u64) -> String {
@@ -75,41 +82,69 @@ fn id(stream: u64) -> String {
 
 impl Bed {
     async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_with("old", STREAMS, Settings::default()).await
+    }
+
+    /// The streams have `content` as their cluster.
+    async fn start_with(content: &'static str, streams: u64, settings: Settings) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
         let store: Arc<dyn Store> = Arc::new(RedbStore::open(folder.path().join("store.redb")).unwrap());
+        let mut bed = Self::over(store, folder, settings);
+        for stream in 1..=streams {
+            bed.join(stream, false);
+        }
+        bed.source.publish(content, "1");
+        bed.until(|bed| bed.holding(type_url::CLUSTER, content) == bed.streams.len())
+            .await;
+        bed
+    }
+
+    /// One life of a control plane, without streams.
+    fn over(store: Arc<dyn Store>, folder: Arc<tempfile::TempDir>, settings: Settings) -> Self {
         let source = Arc::new(Source::default());
         let events = Arc::new(events::Events::new("123456789012"));
         let rollout = Rollout::new(
             Arc::clone(&source) as Arc<_>,
             Arc::clone(&store),
-            Settings::default(),
-            events,
+            settings,
+            Arc::clone(&events),
         );
         let stop = CancellationToken::new();
-        tokio::spawn(rollout.clone().run(stop.clone()));
-        let mut bed = Self {
+        let running = tokio::spawn(rollout.clone().run(stop.clone()));
+        Self {
             source,
             store,
+            events,
             rollout,
             streams: Vec::new(),
             stop,
-            _folder: folder,
-        };
-        for stream in 1..=STREAMS {
-            let node = NodeInfo {
-                id: id(stream),
-                ..NodeInfo::default()
-            };
-            let applicant = Applicant {
-                node: &node,
-                peer: None,
-                stream,
-            };
-            bed.streams.push(bed.rollout.subscribe(&applicant).unwrap().snapshots);
+            running: Some(running),
+            folder,
         }
-        bed.source.publish("old", "1");
-        bed.until(|bed| bed.holding(type_url::CLUSTER, "old") == 20).await;
-        bed
+    }
+
+    /// A proxy with a stream of this number; `comes_empty`: it holds nothing.
+    fn join(&mut self, stream: u64, comes_empty: bool) {
+        let node = NodeInfo {
+            id: id(stream),
+            ..NodeInfo::default()
+        };
+        let applicant = Applicant {
+            node: &node,
+            peer: None,
+            stream,
+            comes_empty,
+        };
+        self.streams.push(self.rollout.subscribe(&applicant).unwrap().snapshots);
+    }
+
+    /// Ends this life as a signal does; gives what outlives it.
+    async fn end(mut self) -> (Arc<dyn Store>, Arc<tempfile::TempDir>) {
+        self.stop.cancel();
+        if let Some(running) = self.running.take() {
+            running.await.unwrap();
+        }
+        (Arc::clone(&self.store), Arc::clone(&self.folder))
     }
 
     /// How many streams hold this content of the one resource of a type.
@@ -209,4 +244,34 @@ async fn what_one_rejects_is_remembered_in_the_store() {
     bed.source.publish("new", "3");
     bed.until(|bed| bed.holding(type_url::ENDPOINT, "3") == 20).await;
     assert_eq!(bed.holding(type_url::CLUSTER, "new"), 0, "it is not tried again");
+}
+
+/// The writer has not come to it yet, and somebody has read the record for another reason.
+#[tokio::test]
+async fn a_record_that_was_read_before_does_not_undo_a_rejection() {
+    let bed = Bed::start().await;
+    bed.source.publish("new", "1");
+    bed.until(|bed| bed.holding(type_url::CLUSTER, "new") == 1).await;
+    let before = record::read_at(bed.store.as_ref(), "m").unwrap();
+    let shared = &bed.rollout.shared;
+    {
+        let mut state = shared.lock();
+        let running = state.meshes.get_mut("m").unwrap();
+        let effects = running.mesh.reject("it does harm".to_owned());
+        shared.apply("m", running, effects);
+    }
+    let is_rejected = || {
+        let state = shared.lock();
+        let running = &state.meshes["m"];
+        running.record.trial.is_none() && running.record.rejected.len() == 1 && running.mesh.rejected.len() == 20
+    };
+    shared.note_record("m", before.0.clone(), before.1);
+    assert!(is_rejected(), "it is not written yet");
+    bed.until(|bed| bed.rollout.shared.lock().meshes["m"].unsettled.is_empty())
+        .await;
+    assert_eq!(record::read(bed.store.as_ref(), "m").unwrap().rejected.len(), 1);
+    // Whoever has read it before may say so after that.
+    shared.note_record("m", before.0, before.1);
+    assert!(is_rejected(), "it is written");
+    assert!(shared.lock().meshes["m"].mesh.proposal().is_none());
 }

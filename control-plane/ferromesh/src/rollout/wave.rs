@@ -3,7 +3,9 @@
 //! Time is an argument and only goes forward. What follows from a call is given back as [`Effect`]s.
 
 mod progress;
+mod start;
 mod trial;
+mod witness;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,7 +16,9 @@ use sha2::{Digest, Sha256};
 
 pub use trial::{Candidate, Stage};
 use trial::{Member, Missing, Wave};
+pub use witness::{Heard, Tried, Witness};
 
+use super::accepted::Marks;
 use crate::identity::ProxyKey;
 
 /// What tells apart two configurations of a proxy, endpoints and secrets left aside.
@@ -33,9 +37,17 @@ impl Mark {
             .chain_update([0])
             .chain_update(fingerprint.0.to_le_bytes())
             .finalize();
-        let mut first = [0; 8];
-        first.copy_from_slice(&hash[..8]);
-        Self(u64::from_be_bytes(first))
+        Self::first_of(&hash)
+    }
+
+    /// The mark of a proxy, whatever its configuration is.
+    pub fn of_proxy(key: &ProxyKey) -> Self {
+        Self::first_of(&Sha256::digest(key.to_string()))
+    }
+
+    /// The first 64 bits of a hash.
+    pub fn first_of(hash: &[u8]) -> Self {
+        Self(hash.iter().take(8).fold(0, |mark, byte| mark << 8 | u64::from(*byte)))
     }
 }
 
@@ -110,6 +122,8 @@ pub struct Mesh {
     pub on_trial: BTreeSet<Mark>,
     /// To be accepted without a trial.
     pub forced: BTreeSet<Mark>,
+    /// What proxies had accepted before this process began, or at other control planes, and since.
+    pub remembered: Marks,
     /// Whether nothing goes on.
     pub is_paused: bool,
 }
@@ -126,6 +140,8 @@ struct Key {
 struct Stream {
     key: ProxyKey,
     instance: String,
+    /// Whether its Envoy is reported on.
+    has_agent: bool,
     holds: Holds,
     /// When what is not answered was sent, by type.
     pending: BTreeMap<String, Duration>,
@@ -142,15 +158,19 @@ impl Mesh {
             rejected: BTreeSet::new(),
             on_trial: BTreeSet::new(),
             forced: BTreeSet::new(),
+            remembered: Marks::new(),
             is_paused: false,
         }
     }
 
     /// The newest configuration of a proxy. The first one it has here is accepted as it is, unless it was on trial or
-    /// rejected before: there is nothing to lose. Whether the newest is the accepted one now.
+    /// rejected before, or the proxy is remembered to have accepted another one: there is nothing to lose. Whether the newest
+    /// is the accepted one now.
     pub fn offer(&mut self, key: &ProxyKey, newest: Fingerprint, is_held_back: bool) -> bool {
         let mark = Mark::of(key, newest);
-        let is_known = self.rejected.contains(&mark) || self.on_trial.contains(&mark);
+        let remembered = self.remembered.get(&Mark::of_proxy(key));
+        let is_other = remembered.is_some_and(|remembered| remembered.mark != mark);
+        let is_known = is_other || self.rejected.contains(&mark) || self.on_trial.contains(&mark);
         let known = self.keys.entry(key.clone()).or_default();
         known.newest = Some(newest);
         known.is_held_back = is_held_back;
@@ -172,8 +192,7 @@ impl Mesh {
             if wave.takes_back(now, stream, key, instance) {
                 holds = Holds::Candidate;
             } else if wave.stage == Stage::All {
-                wave.members.insert(stream, Member::late(now));
-                wave.reached += 1;
+                wave.give(now, stream, key, instance, Member::late(now));
                 holds = Holds::Candidate;
             }
         }
@@ -182,6 +201,7 @@ impl Mesh {
             Stream {
                 key: key.clone(),
                 instance: instance.to_owned(),
+                has_agent: false,
                 holds,
                 pending: BTreeMap::new(),
             },
@@ -231,49 +251,6 @@ impl Mesh {
             member.clear_at = Some(now);
         }
         Vec::new()
-    }
-
-    /// What could be tried next, if nothing is on trial.
-    pub fn proposal(&self) -> Option<Candidate> {
-        if self.wave.is_some() || self.is_paused {
-            return None;
-        }
-        let connected: BTreeSet<&ProxyKey> = self.streams.values().map(|stream| &stream.key).collect();
-        let keys: BTreeMap<ProxyKey, Fingerprint> = self
-            .keys
-            .iter()
-            .filter(|(key, _)| connected.contains(key))
-            .filter(|(_, known)| !known.is_held_back && known.newest != known.accepted)
-            .filter_map(|(key, known)| Some((key.clone(), known.newest?)))
-            .filter(|(key, newest)| !self.rejected.contains(&Mark::of(key, *newest)))
-            .collect();
-        (!keys.is_empty()).then(|| Candidate::new(keys))
-    }
-
-    /// How many streams a candidate concerns.
-    pub fn concerned(&self, candidate: &Candidate) -> usize {
-        self.streams
-            .values()
-            .filter(|s| candidate.keys.contains_key(&s.key))
-            .count()
-    }
-
-    /// Begins to try a candidate, if it is still what would be tried. The first stream is that of the highest `worth`, then
-    /// of the proxy with the most streams, of those that answer.
-    pub fn start(
-        &mut self,
-        now: Duration,
-        candidate: &Candidate,
-        worth: &dyn Fn(&ProxyKey, &str) -> u64,
-    ) -> Vec<Effect> {
-        if self.proposal().as_ref() != Some(candidate) {
-            return Vec::new();
-        }
-        self.wave = Some(Wave::new(now, candidate.clone()));
-        if candidate.marks().all(|mark| self.forced.contains(&mark)) {
-            return self.end_as(End::Accepted, true);
-        }
-        self.begin_first(now, worth)
     }
 
     /// Somebody knows that the candidate does harm.
@@ -365,18 +342,6 @@ impl Mesh {
     pub fn trial(&self) -> Option<(&Candidate, Stage, Duration, usize)> {
         let wave = self.wave.as_ref()?;
         Some((&wave.candidate, wave.stage, wave.stage_began, wave.reached))
-    }
-
-    /// Who has been given the candidate and counts: proxy, instance, and when.
-    pub fn tried(&self) -> Vec<(ProxyKey, String, Duration)> {
-        let members = self.wave.iter().flat_map(|wave| &wave.members);
-        let counted = members.filter(|(_, member)| member.counts);
-        counted
-            .filter_map(|(id, member)| {
-                let stream = self.streams.get(id)?;
-                Some((stream.key.clone(), stream.instance.clone(), member.given_at))
-            })
-            .collect()
     }
 
     /// Whether a proxy is known here.

@@ -50,9 +50,11 @@ impl Status {
     fn add_standing(&self, key: &ProxyKey, shown: &mut Value) {
         if let Some(standing) = self.rollout.standing(key) {
             let reason = standing.get("reason").and_then(Value::as_str);
-            if let (Some(reason), Some("current")) = (reason, shown["state"].as_str()) {
+            if let (Some(reason), true) = (reason, shown["reason"].is_null()) {
                 shown["reason"] = json!(reason);
-                shown["state"] = json!("stale");
+                if shown["state"] == "current" {
+                    shown["state"] = json!("stale");
+                }
             }
             shown["rollout"] = standing;
         }

@@ -1,6 +1,9 @@
 //! A real etcd for tests: its own folder, free ports on loopback, gone with the value.
 #![allow(dead_code)] // Each test file uses a part of it.
 
+#[path = "../../../../integration/src/rig/program.rs"]
+mod place;
+
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -8,17 +11,9 @@ use std::time::{Duration, Instant};
 
 use ferromesh_store::{EtcdOptions, EtcdStore};
 
-/// The program: `FERROMESH_ETCD`, else the cache, else `PATH`.
+/// The program.
 pub fn program() -> PathBuf {
-    if let Some(path) = std::env::var_os("FERROMESH_ETCD") {
-        return path.into();
-    }
-    let set = |name| std::env::var_os(name).map(PathBuf::from);
-    let cache = set("FERROMESH_CACHE")
-        .or_else(|| Some(set("XDG_CACHE_HOME")?.join("ferromesh")))
-        .or_else(|| Some(set("HOME")?.join(".cache/ferromesh")));
-    let cached = cache.map(|cache| cache.join("etcd/etcd"));
-    cached.filter(|path| path.is_file()).unwrap_or_else(|| "etcd".into())
+    place::find("FERROMESH_ETCD", "etcd/etcd", Some("etcd")).unwrap_or_else(|problem| panic!("{problem}"))
 }
 
 /// One member.

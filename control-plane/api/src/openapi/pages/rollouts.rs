@@ -69,7 +69,7 @@ pub(super) fn operations() -> Vec<Described> {
                 ("uptimeSeconds", count()),
                 ("isDraining", boolean()),
             ],
-            [("ageMillis", count())],
+            [("ageMillis", count()), ("stalls", count())],
         ))
         .answers(object([], []))
         .errors(&[NotFound]),

@@ -50,6 +50,8 @@ pub(in crate::rollout) struct HeldBack {
     pub mark: Mark,
     /// Why.
     pub reason: String,
+    /// Whether that is the store's age, which approval lets pass for the whole mesh.
+    pub is_older: bool,
 }
 
 impl Content {
@@ -74,7 +76,17 @@ impl Content {
         self.published.borrow_and_update().clone()
     }
 
-    /// Why the newest is held back, if it is.
+    /// The newest, held back because it was made of an older store.
+    pub fn is_older(&self, key: &ProxyKey, reason: String) -> Option<HeldBack> {
+        let newest = self.newest.as_ref()?;
+        let is_accepted = |accepted: &Kind| accepted.fingerprint == newest.fingerprint;
+        if self.accepted.as_ref().is_some_and(is_accepted) {
+            return None;
+        }
+        Some(HeldBack::new(key, newest.fingerprint, reason, true))
+    }
+
+    /// Why the newest is held back for what it would remove, if it is.
     pub fn shrink(&self, key: &ProxyKey, record: &Record) -> Option<HeldBack> {
         let (newest, accepted) = (self.newest.as_ref()?, self.accepted.as_ref()?);
         if newest.fingerprint == accepted.fingerprint {
@@ -94,13 +106,21 @@ impl Content {
         if record.approved.contains(&format!("{:016x}", mark.0)) {
             return None;
         }
-        Some(HeldBack {
-            id: Candidate::new([(key.clone(), newest.fingerprint)].into()).id,
-            mark,
-            reason: format!(
-                "{key}: {lost} of {before} clusters, listeners and route tables would be removed, more than {MOST_LOST_PERCENT} %"
-            ),
-        })
+        let reason = format!(
+            "{key}: {lost} of {before} clusters, listeners and route tables would be removed, more than {MOST_LOST_PERCENT} %"
+        );
+        Some(HeldBack::new(key, newest.fingerprint, reason, false))
+    }
+}
+
+impl HeldBack {
+    fn new(key: &ProxyKey, newest: Fingerprint, reason: String, is_older: bool) -> Self {
+        Self {
+            id: Candidate::new([(key.clone(), newest)].into()).id,
+            mark: Mark::of(key, newest),
+            reason,
+            is_older,
+        }
     }
 }
 

@@ -4,11 +4,13 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     content::{fingerprint, leaves_differ, structure, Content, Kind},
+    records::Ending,
     unix, Running, Shared,
 };
 use crate::{
     identity::ProxyKey,
     rollout::{
+        accepted,
         record::Rejected,
         wave::{short, Candidate, Effect, End, Holds, Mark},
         ModuleChange, Outcome, Verdict,
@@ -25,7 +27,7 @@ impl Shared {
     }
 
     /// Looks at what is published for one proxy.
-    pub fn take_one(&self, mesh: &str, running: &mut Running, key: &ProxyKey, _: Duration) {
+    pub fn take_one(&self, mesh: &str, running: &mut Running, key: &ProxyKey, now: Duration) {
         let Some(content) = running.contents.get_mut(key) else {
             return;
         };
@@ -41,13 +43,21 @@ impl Shared {
             modules,
         };
         content.newest = Some(newest.clone());
-        let held_back = content.shrink(key, &running.record).filter(|_| self.settings.is_staged);
+        let older = self.older.reason(mesh).and_then(|reason| content.is_older(key, reason));
+        let held_back = older.or_else(|| content.shrink(key, &running.record));
+        let held_back = held_back.filter(|_| self.settings.is_staged);
         let is_news = held_back != content.held_back;
         content.held_back.clone_from(&held_back);
+        let had = running.mesh.accepted(key);
         let is_accepted = running.mesh.offer(key, fingerprint, held_back.is_some());
         let changed_accepted = renew(&mut content.accepted, &newest, is_accepted);
         let changed_candidate = content.candidate.is_some() && renew(&mut content.candidate, &newest, false);
-        if changed_accepted || changed_candidate {
+        // Who has nothing gets what there is.
+        let is_bare = content.accepted.is_none() && !running.empty.is_empty();
+        if is_accepted && had != Some(fingerprint) && self.settings.is_staged {
+            running.remember(key, fingerprint, now);
+        }
+        if changed_accepted || changed_candidate || is_bare {
             let streams: Vec<u64> = running.mesh.streams_of(key).collect();
             for stream in streams {
                 running.give(stream, key);
@@ -101,14 +111,15 @@ impl Shared {
             ..self.verdict(mesh, running, candidate.keys.keys(), outcome, reached)
         };
         for key in candidate.keys.keys() {
-            if let Some(content) = running.contents.get_mut(key) {
-                let tried = content.candidate.take();
-                if tried
-                    .as_ref()
-                    .is_some_and(|kind| running.mesh.accepted(key) == Some(kind.fingerprint))
-                {
-                    content.accepted = tried;
-                }
+            let Some(content) = running.contents.get_mut(key) else {
+                continue;
+            };
+            let tried = content.candidate.take();
+            let tried = tried.filter(|kind| running.mesh.accepted(key) == Some(kind.fingerprint));
+            if let Some(kind) = tried {
+                let fingerprint = kind.fingerprint;
+                content.accepted = Some(kind);
+                running.remember(key, fingerprint, self.now());
             }
         }
         let rejected = reason.map(|reason| Rejected {
@@ -124,18 +135,11 @@ impl Shared {
             .as_ref()
             .is_some_and(|trial| trial.id == candidate.id);
         if was_stored || rejected.is_some() {
-            // What is decided holds here at once, whenever it is written.
-            let id = candidate.id.clone();
-            let change = move |record: &mut crate::rollout::record::Record| {
-                if record.trial.as_ref().is_some_and(|trial| trial.id == id) {
-                    record.trial = None;
-                }
-                if let Some(rejected) = &rejected {
-                    record.reject(rejected.clone());
-                }
+            let ending = Ending {
+                id: candidate.id.clone(),
+                rejected,
             };
-            change(&mut running.record);
-            self.write_later(mesh, change);
+            self.settle(mesh, running, ending);
         }
         self.tell(running, verdict);
         self.wake.notify_one();
@@ -160,6 +164,10 @@ impl Shared {
                 continue;
             };
             let before = content.accepted.as_ref();
+            // Of what was accepted before a restart there is a mark, which says whether the modules are others.
+            let remembered = running.mesh.remembered.get(&Mark::of_proxy(key));
+            let has_same_modules = before.is_none()
+                && remembered.is_some_and(|known| known.modules == accepted::of_modules(&after.modules));
             let version = |kind: Option<&Kind>, type_url: &str| kind.map(|k| k.snapshot.resources(type_url).version());
             let all = structure(&after.snapshot).chain(before.into_iter().flat_map(|b| structure(&b.snapshot)));
             for type_url in all {
@@ -171,6 +179,7 @@ impl Shared {
             let names = after
                 .modules
                 .keys()
+                .filter(|_| !has_same_modules)
                 .chain(before.into_iter().flat_map(|b| b.modules.keys()));
             for name in names {
                 let (was, is) = (named(before, name), named(Some(after), name));
@@ -226,10 +235,19 @@ impl Running {
     pub fn held(&self, stream: u64, key: &ProxyKey) -> Option<Arc<ferromesh_xds::Snapshot>> {
         let content = self.contents.get(key)?;
         let held = match self.mesh.holds(stream)? {
-            Holds::Accepted => content.accepted.as_ref(),
+            Holds::Accepted => content.accepted.as_ref().or_else(|| self.for_nothing(stream, key)),
             Holds::Candidate => content.candidate.as_ref().or(content.accepted.as_ref()),
         };
         held.map(|kind| Arc::clone(&kind.snapshot))
+    }
+
+    /// What a stream gets that has nothing, of a proxy of which nothing is accepted here: it has nothing to lose, and must
+    /// not wait for a trial to end.
+    fn for_nothing(&self, stream: u64, key: &ProxyKey) -> Option<&Kind> {
+        let content = self.contents.get(key)?;
+        let newest = content.newest.as_ref().filter(|_| self.empty.contains(&stream))?;
+        let is_rejected = self.mesh.rejected.contains(&Mark::of(key, newest.fingerprint));
+        (!is_rejected && content.held_back.is_none()).then_some(newest)
     }
 
     pub fn give(&self, stream: u64, key: &ProxyKey) {

@@ -1,8 +1,8 @@
-//! The way of a candidate to its first stream: claimed, begun.
+//! The way of a candidate to its first stream: validated, claimed, begun.
 
 use std::{sync::Arc, time::Duration};
 
-use super::{unix, Running, Shared};
+use super::{millis, unix, Running, Shared};
 use crate::{
     identity::ProxyKey,
     rollout::{
@@ -26,8 +26,13 @@ impl Shared {
         let Some(candidate) = running.mesh.proposal() else {
             return;
         };
+        let is_judged = self.is_to_be_judged(running, &candidate);
+        if is_judged && (self.is_elsewhere(running) || !running.capture(&candidate)) {
+            running.wait_until = now + ASK_AGAIN;
+            return;
+        }
         let is_alone = running.mesh.concerned(&candidate) <= 1;
-        if is_alone && !self.settings.is_shared {
+        if is_alone && !self.settings.is_shared && !is_judged {
             if running.capture(&candidate) {
                 let effects = running.mesh.start(now, &candidate, worth);
                 self.apply(mesh, running, effects);
@@ -36,7 +41,11 @@ impl Shared {
         }
         running.is_starting = true;
         let (shared, mesh) = (Arc::clone(self), mesh.to_owned());
-        tokio::spawn(async move { shared.begin(mesh, candidate).await });
+        tokio::spawn(async move {
+            if !is_judged || shared.judge(&mesh, &candidate).await {
+                shared.begin(mesh, candidate).await;
+            }
+        });
     }
 
     async fn begin(self: Arc<Self>, mesh: String, candidate: Candidate) {
@@ -52,11 +61,18 @@ impl Shared {
         });
         if !is_ours {
             running.wait_until = now + ASK_AGAIN;
+            running.drop_candidate(&candidate);
             return;
         }
-        if running.capture(&candidate) {
+        // What was judged took its time, and is begun whatever has been published meanwhile: or a trickle of changes would
+        // keep everything back.
+        let is_judged = running.judged.as_ref() == Some(&candidate.id);
+        if running.is_captured(&candidate) || running.capture(&candidate) {
             let worth = |key: &ProxyKey, instance: &str| reports.worth(now, key, instance);
-            let effects = running.mesh.start(now, &candidate, &worth);
+            let effects = match is_judged {
+                true => running.mesh.start_judged(now, &candidate, &worth),
+                false => running.mesh.start(now, &candidate, &worth),
+            };
             if effects.is_empty() {
                 running.drop_candidate(&candidate);
             }
@@ -83,23 +99,27 @@ impl Shared {
                 }
             })
         });
-        let record = written.await??;
+        let (record, modified) = written.await??;
         let is_ours = record.trial.as_ref().is_some_and(|trial| trial.owner == self.me);
-        self.note_record(mesh, record);
+        self.note_record(mesh, record, modified);
         Ok(is_ours)
     }
 }
 
 impl Running {
-    fn drop_candidate(&mut self, candidate: &Candidate) {
+    /// Whether what is to be tried is kept already.
+    fn is_captured(&self, candidate: &Candidate) -> bool {
+        candidate.keys.iter().all(|(key, fingerprint)| {
+            let kept = self.contents.get(key).and_then(|content| content.candidate.as_ref());
+            kept.is_some_and(|kept| kept.fingerprint == *fingerprint)
+        })
+    }
+
+    pub fn drop_candidate(&mut self, candidate: &Candidate) {
         for key in candidate.keys.keys() {
             if let Some(content) = self.contents.get_mut(key) {
                 content.candidate = None;
             }
         }
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

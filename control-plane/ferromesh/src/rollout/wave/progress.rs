@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{short, Effect, End, Holds, Member, Mesh, Stage, Stream, Wave};
+use super::{short, Effect, End, Holds, Member, Mesh, Stage, Stream, Witness};
 use crate::identity::ProxyKey;
 
 impl Mesh {
@@ -43,8 +43,7 @@ impl Mesh {
         for id in streams {
             if let Some(stream) = self.streams.get_mut(id) {
                 stream.holds = Holds::Candidate;
-                wave.members.insert(*id, Member::counted(now));
-                wave.reached += 1;
+                wave.give(now, *id, &stream.key, &stream.instance, Member::counted(now));
             }
         }
         let mut effects: Vec<Effect> = streams.iter().map(|id| Effect::Holds(*id)).collect();
@@ -57,24 +56,21 @@ impl Mesh {
     }
 
     /// Time has passed.
-    pub fn tick(&mut self, now: Duration, worth: &dyn Fn(&ProxyKey, &str) -> u64) -> Vec<Effect> {
+    pub fn tick(&mut self, now: Duration, witness: &dyn Witness) -> Vec<Effect> {
         let Some(wave) = &self.wave else { return Vec::new() };
         if self.is_withdrawn() {
             return self.end(End::Withdrawn);
         }
-        if let Some(reason) = self.harm(now) {
+        if let Some(reason) = self.harm(now, witness) {
             return self.end(End::Rejected(reason));
         }
         if wave.is_deserted(now, self.rules.silence) {
             // Who had it has gone, as it said it would: somebody else is the first.
-            let candidate = wave.candidate.clone();
-            let reached = wave.reached;
-            let mut again = Wave::new(now, candidate);
-            again.reached = reached;
-            self.wave = Some(again);
-            return self.begin_first(now, worth);
+            self.wave = Some(wave.again(now));
+            return self.begin_first(now, &|key, instance| witness.worth(key, instance));
         }
-        if self.is_paused || !wave.has_passed(now, self.quiet(), self.rules.silence) {
+        let is_witnessed = |id: u64, member: &Member| self.is_witnessed(now, id, member, witness);
+        if self.is_paused || !wave.has_passed(now, self.quiet(), self.rules.silence, &is_witnessed) {
             return Vec::new();
         }
         self.advance(now)
@@ -95,7 +91,7 @@ impl Mesh {
     }
 
     /// What says that the candidate does harm: of the first anything, of later ones a tenth of them.
-    fn harm(&self, now: Duration) -> Option<String> {
+    fn harm(&self, now: Duration, witness: &dyn Witness) -> Option<String> {
         let wave = self.wave.as_ref()?;
         let silence = self.rules.silence;
         let mut found: Vec<String> = Vec::new();
@@ -114,6 +110,13 @@ impl Mesh {
                         short(type_url)
                     ));
                 }
+            }
+            if self.is_unheard(now, *id, member, witness) {
+                found.push(format!(
+                    "{} was reported on, and has not been for {} s since it acknowledged this",
+                    stream.key,
+                    silence.as_secs()
+                ));
             }
         }
         found.extend(wave.harmful_losses(now, silence));

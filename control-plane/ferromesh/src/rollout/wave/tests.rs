@@ -1,6 +1,7 @@
 //! Waves with a clock of our own.
 
 mod property;
+mod witness;
 
 use super::*;
 use crate::identity::Identity;
@@ -25,6 +26,19 @@ pub(super) fn rules(observe: u64) -> Rules {
 
 fn nobody(_: &ProxyKey, _: &str) -> u64 {
     0
+}
+
+/// Nobody reports.
+pub(super) struct Nobody;
+
+impl Witness for Nobody {
+    fn worth(&self, _: &ProxyKey, _: &str) -> u64 {
+        0
+    }
+
+    fn heard(&self, _: &ProxyKey, _: &str, _: Duration) -> Option<Heard> {
+        None
+    }
 }
 
 /// A mesh with so many proxies, one stream each, all with configuration 1; then configuration 2 is published.
@@ -80,19 +94,19 @@ fn a_good_change_goes_to_one_then_a_share_then_all() {
     let first = start(&mut mesh, SECOND);
     assert_eq!(holders(&mesh, 50), [first]);
     answer(&mut mesh, 2 * SECOND, first);
-    assert_eq!(mesh.tick(6 * SECOND, &nobody), [], "it is watched for 5 s");
-    mesh.tick(7 * SECOND, &nobody);
+    assert_eq!(mesh.tick(6 * SECOND, &Nobody), [], "it is watched for 5 s");
+    mesh.tick(7 * SECOND, &Nobody);
     let share = holders(&mesh, 50);
     assert_eq!(share.len(), 6, "the first and a tenth");
     for stream in share.iter().filter(|stream| **stream != first) {
         answer(&mut mesh, 8 * SECOND, *stream);
     }
-    mesh.tick(13 * SECOND, &nobody);
+    mesh.tick(13 * SECOND, &Nobody);
     assert_eq!(holders(&mesh, 50).len(), 50);
     for stream in (0..50).filter(|stream| !share.contains(stream)) {
         answer(&mut mesh, 14 * SECOND, stream);
     }
-    let ended = mesh.tick(19 * SECOND, &nobody);
+    let ended = mesh.tick(19 * SECOND, &Nobody);
     assert!(
         matches!(
             ended.last(),
@@ -130,8 +144,8 @@ fn who_does_not_answer_for_ten_seconds_has_the_change_taken_back() {
     let mut mesh = changed(50, 5);
     let first = start(&mut mesh, SECOND);
     mesh.on_sent(SECOND, first, LISTENER);
-    assert_eq!(mesh.tick(10 * SECOND, &nobody), []);
-    let effects = mesh.tick(11 * SECOND, &nobody);
+    assert_eq!(mesh.tick(10 * SECOND, &Nobody), []);
+    let effects = mesh.tick(11 * SECOND, &Nobody);
     assert!(
         rejection(&effects).ends_with("has not answered Listener for 10 s"),
         "{effects:?}"
@@ -145,7 +159,7 @@ fn an_envoy_that_dies_of_it_twice_has_it_taken_back_before_ten_seconds_and_comes
     let of = mesh.key_of(first).unwrap().clone();
     mesh.on_sent(SECOND, first, LISTENER);
     mesh.disconnect(4 * SECOND, first, false);
-    assert_eq!(mesh.tick(4 * SECOND, &nobody), []);
+    assert_eq!(mesh.tick(4 * SECOND, &Nobody), []);
     assert_eq!(
         mesh.connect(5 * SECOND, 100, &of, "another run"),
         Holds::Candidate,
@@ -153,7 +167,7 @@ fn an_envoy_that_dies_of_it_twice_has_it_taken_back_before_ten_seconds_and_comes
     );
     mesh.on_sent(5 * SECOND, 100, LISTENER);
     mesh.disconnect(8 * SECOND, 100, false);
-    let effects = mesh.tick(8 * SECOND, &nobody);
+    let effects = mesh.tick(8 * SECOND, &Nobody);
     assert!(rejection(&effects).contains("was lost 2 times"), "{effects:?}");
     assert_eq!(mesh.connect(9 * SECOND, 101, &of, "a third"), Holds::Accepted);
 }
@@ -164,7 +178,7 @@ fn who_does_not_come_back_is_harmed_unless_it_said_that_it_goes() {
         let mut mesh = changed(50, 5);
         let first = start(&mut mesh, SECOND);
         mesh.disconnect(2 * SECOND, first, is_expected);
-        let effects = mesh.tick(12 * SECOND, &nobody);
+        let effects = mesh.tick(12 * SECOND, &Nobody);
         if is_expected {
             assert_eq!(holders(&mesh, 50).len(), 1, "somebody else is the first");
         } else {
@@ -190,7 +204,7 @@ fn one_stuck_proxy_of_many_does_not_hold_a_change_back() {
             }
         }
         now += SECOND;
-        mesh.tick(now, &nobody);
+        mesh.tick(now, &Nobody);
         if mesh.accepted(&key(0)) == Some(Fingerprint(2)) {
             return;
         }
@@ -205,7 +219,7 @@ fn what_is_changed_back_meanwhile_is_withdrawn() {
     for number in 0..50 {
         mesh.offer(&key(number), Fingerprint(1), false);
     }
-    let effects = mesh.tick(2 * SECOND, &nobody);
+    let effects = mesh.tick(2 * SECOND, &Nobody);
     assert!(matches!(
         effects.last(),
         Some(Effect::Ended {
@@ -224,9 +238,9 @@ fn what_is_published_meanwhile_waits_and_is_tried_next() {
     mesh.offer(&key(1), Fingerprint(3), false);
     assert_eq!(mesh.proposal(), None, "one at a time");
     answer(&mut mesh, SECOND, first);
-    mesh.tick(2 * SECOND, &nobody);
+    mesh.tick(2 * SECOND, &Nobody);
     answer(&mut mesh, 2 * SECOND, 1 - first);
-    mesh.tick(3 * SECOND, &nobody);
+    mesh.tick(3 * SECOND, &Nobody);
     assert_eq!(mesh.accepted(&key(0)), Some(Fingerprint(2)));
     let next = mesh.proposal().expect("the newest");
     assert!(next.keys.values().all(|fingerprint| *fingerprint == Fingerprint(3)));
@@ -284,9 +298,9 @@ fn a_paused_mesh_stays_as_it_is() {
     let first = start(&mut mesh, SECOND);
     answer(&mut mesh, SECOND, first);
     mesh.is_paused = true;
-    mesh.tick(60 * SECOND, &nobody);
+    mesh.tick(60 * SECOND, &Nobody);
     assert_eq!(holders(&mesh, 50), [first]);
     mesh.is_paused = false;
-    mesh.tick(61 * SECOND, &nobody);
+    mesh.tick(61 * SECOND, &Nobody);
     assert_eq!(holders(&mesh, 50).len(), 6);
 }

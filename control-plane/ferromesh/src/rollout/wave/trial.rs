@@ -67,6 +67,17 @@ pub(super) struct Wave {
     losses: BTreeMap<(ProxyKey, String), (u32, Duration)>,
     /// Streams that were ever given the candidate.
     pub reached: usize,
+    /// The same as instances, who may have been lost and come again.
+    pub given: BTreeMap<(ProxyKey, String), Given>,
+}
+
+/// An instance that was given the candidate.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Given {
+    /// When it was for the first time: what it has counted since, it may have counted because of it.
+    pub since: Duration,
+    /// How often its stream was lost unexpectedly since.
+    pub losses: u32,
 }
 
 /// A stream that holds the candidate.
@@ -138,12 +149,42 @@ impl Wave {
             missing: Vec::new(),
             losses: BTreeMap::new(),
             reached: 0,
+            given: BTreeMap::new(),
         }
+    }
+
+    /// The same candidate from the first stage on. Who had it and went comes again with what it had before.
+    pub fn again(&self, now: Duration) -> Self {
+        Self {
+            reached: self.reached,
+            ..Self::new(now, self.candidate.clone())
+        }
+    }
+
+    /// A stream that did not have the candidate is given it.
+    pub fn give(&mut self, now: Duration, stream: u64, key: &ProxyKey, instance: &str, member: Member) {
+        self.reached += 1;
+        self.note(now, key, instance);
+        self.members.insert(stream, member);
+    }
+
+    fn note(&mut self, now: Duration, key: &ProxyKey, instance: &str) {
+        let who = (key.clone(), instance.to_owned());
+        self.given.entry(who).or_insert(Given { since: now, losses: 0 });
+    }
+
+    /// When an instance was given the candidate for the first time.
+    pub fn since(&self, key: &ProxyKey, instance: &str) -> Option<Duration> {
+        let who = (key.clone(), instance.to_owned());
+        self.given.get(&who).map(|given| given.since)
     }
 
     pub fn lost(&mut self, now: Duration, missing: Missing) {
         if !missing.is_expected {
             let who = (missing.key.clone(), missing.instance.clone());
+            if let Some(given) = self.given.get_mut(&who) {
+                given.losses += 1;
+            }
             let loss = self.losses.entry(who).or_default();
             *loss = (loss.0 + 1, now.saturating_sub(missing.given_at));
         }
@@ -165,6 +206,7 @@ impl Wave {
                 self.losses.insert((missing.key, instance.to_owned()), loss);
             }
         }
+        self.note(now, key, instance);
         self.members.insert(stream, Member::counted(now));
         true
     }
@@ -212,13 +254,19 @@ impl Wave {
         !self.members.values().any(|member| member.counts) && self.missing.iter().all(is_gone)
     }
 
-    pub fn has_passed(&self, now: Duration, quiet: Duration, silence: Duration) -> bool {
-        let mut counted = self.members.values().filter(|member| member.counts);
+    pub fn has_passed(
+        &self,
+        now: Duration,
+        quiet: Duration,
+        silence: Duration,
+        is_witnessed: &dyn Fn(u64, &Member) -> bool,
+    ) -> bool {
+        let mut counted = self.members.iter().filter(|(_, member)| member.counts);
         // Of many some never answer, and were weighed as harm: they are not waited for.
         let is_many = self.counted() > 10;
-        let is_done = |member: &Member| {
+        let is_done = |(id, member): (&u64, &Member)| {
             let is_given_up = is_many && now.saturating_sub(member.given_at) >= silence + quiet;
-            member.has_passed(now, quiet) || is_given_up
+            (member.has_passed(now, quiet) && is_witnessed(*id, member)) || is_given_up
         };
         counted.all(is_done)
             && self

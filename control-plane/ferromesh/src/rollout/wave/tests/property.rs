@@ -14,9 +14,33 @@ impl Chance {
     }
 }
 
-/// Proxies that answer as they like, except that configurations divisible by 5 are poison, which they never take.
+/// When each instance was reported on the last time.
+#[derive(Default)]
+struct Agents(BTreeMap<String, Duration>);
+
+impl Witness for Agents {
+    fn worth(&self, _: &ProxyKey, _: &str) -> u64 {
+        0
+    }
+
+    fn heard(&self, _: &ProxyKey, instance: &str, _: Duration) -> Option<Heard> {
+        let until = *self.0.get(instance)?;
+        Some(Heard {
+            until,
+            stalled_at: None,
+        })
+    }
+}
+
+fn instance(id: u64) -> String {
+    format!("i{id}")
+}
+
+/// Proxies that answer as they like, except that configurations divisible by 5 are poison, which they never take, and those
+/// divisible by 7 a slow one: they take it, and only what their agents report shows what it does.
 struct World {
     mesh: Mesh,
+    agents: Agents,
     chance: Chance,
     now: Duration,
     /// What each stream was given last, and whether it has answered.
@@ -33,6 +57,7 @@ impl World {
     fn new(seed: u64) -> Self {
         let mut world = Self {
             mesh: Mesh::new(rules(1)),
+            agents: Agents::default(),
             chance: Chance(seed),
             now: Duration::ZERO,
             streams: BTreeMap::new(),
@@ -53,7 +78,8 @@ impl World {
     fn connect(&mut self, number: usize) {
         let id = self.next_stream;
         self.next_stream += 1;
-        self.mesh.connect(self.now, id, &key(number), &format!("i{id}"));
+        self.mesh.connect(self.now, id, &key(number), &instance(id));
+        self.mesh.expect_reports(id);
         self.streams.insert(id, (number, Fingerprint(0), true));
         self.send(id);
     }
@@ -100,6 +126,8 @@ impl World {
                 }
                 Effect::Ended { candidate, end, .. } => {
                     self.ended += 1;
+                    let is_slow_poison = candidate.keys.values().all(|fingerprint| fingerprint.0 % 7 == 0);
+                    assert!(!is_slow_poison || end != End::Accepted, "somebody has looked");
                     if let End::Rejected(_) = end {
                         self.judged.extend(candidate.marks());
                     }
@@ -114,9 +142,12 @@ impl World {
 
     /// In the first stage no stream but one holds what is not accepted, whoever comes and goes.
     fn check(&self) {
-        if let Some((_, Stage::First, ..)) = self.mesh.trial() {
-            let ids = self.streams.keys();
-            assert!(ids.filter(|id| self.mesh.holds(**id) == Some(Holds::Candidate)).count() <= 1);
+        if let Some((candidate, stage, ..)) = self.mesh.trial() {
+            let is_slow_poison = candidate.keys.values().all(|fingerprint| fingerprint.0 % 7 == 0);
+            if stage == Stage::First || is_slow_poison {
+                let ids = self.streams.keys();
+                assert!(ids.filter(|id| self.mesh.holds(**id) == Some(Holds::Candidate)).count() <= 1);
+            }
         }
     }
 
@@ -131,8 +162,26 @@ impl World {
         }
     }
 
+    /// Agents look at least every three seconds; one that sees harm in what is tried has it taken back.
+    fn report(&mut self) {
+        let mut is_harmed = false;
+        for (id, (_, fingerprint, is_answered)) in &self.streams {
+            let last = self.agents.0.get(&instance(*id)).copied();
+            if last.is_none_or(|at| self.now >= at + 3 * SECOND) || self.chance.below(3) == 0 {
+                self.agents.0.insert(instance(*id), self.now);
+                let has_candidate = self.mesh.holds(*id) == Some(Holds::Candidate);
+                is_harmed |= has_candidate && *is_answered && fingerprint.0 % 7 == 0;
+            }
+        }
+        if is_harmed {
+            let effects = self.mesh.reject("requests fail".to_owned());
+            self.apply(effects);
+        }
+    }
+
     fn tick(&mut self) {
-        let effects = self.mesh.tick(self.now, &|_, _| 0);
+        self.report();
+        let effects = self.mesh.tick(self.now, &self.agents);
         self.apply(effects);
         if let Some(candidate) = self.mesh.proposal() {
             let effects = self.mesh.start(self.now, &candidate, &|_, _| 0);
@@ -143,7 +192,11 @@ impl World {
 
     fn publish(&mut self, is_good: bool) {
         self.next_fingerprint += 1;
-        while is_good && self.next_fingerprint.is_multiple_of(5) {
+        while is_good
+            && [5, 7]
+                .iter()
+                .any(|poison| self.next_fingerprint.is_multiple_of(*poison))
+        {
             self.next_fingerprint += 1;
         }
         for number in 0..PROXIES {
