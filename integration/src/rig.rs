@@ -12,6 +12,7 @@ pub mod network;
 pub mod paths;
 pub mod ports;
 pub mod process;
+pub mod program;
 pub mod proxy;
 pub mod rest;
 pub mod task;

@@ -25,8 +25,10 @@ use ferromesh_xds_load::{
 use reqwest::Method;
 use serde_json::{json, Value};
 
-/// The gateway, which everybody in this test is.
+/// The gateway, which everybody in this test is but for one agent.
 const NODE: &str = "mesh/colours/virtualGateway/gateway";
+/// The gateway of the agent.
+const BEHIND_AGENT: &str = "mesh/colours/virtualGateway/behind-agent";
 /// Another route beside the one that requests take: it changes all the time.
 const CHANGING: &str = "/v20190125/meshes/colours/virtualRouter/color/routes/changing";
 /// How long a control plane may take to end when it is asked to.
@@ -72,12 +74,12 @@ fn bootstrap(control_planes: [&str; 2]) -> String {
 }
 
 /// Makes the mesh of two colours through one control plane, without a proxy.
-async fn fill(rig: &Rig, colours: [u16; 2], port: u16) {
+async fn fill(rig: &Rig, colours: [u16; 2], gateways: [(&str, u16); 2]) {
     let own = "meshes/colours";
     let listener = |port: u16| json!([{"portMapping": {"port": port, "protocol": "http"}}]);
     let target = json!({"virtualService": {"virtualServiceName": two_colours::SERVICE}});
     let provider = json!({"virtualRouter": {"virtualRouterName": "color"}});
-    let puts: Vec<(String, Value)> = vec![
+    let mut puts: Vec<(String, Value)> = vec![
         ("meshes".to_owned(), json!({"meshName": "colours"})),
         (
             format!("{own}/virtualNodes"),
@@ -103,15 +105,17 @@ async fn fill(rig: &Rig, colours: [u16; 2], port: u16) {
             format!("{own}/virtualServices"),
             json!({"virtualServiceName": two_colours::SERVICE, "spec": {"provider": provider}}),
         ),
-        (
-            format!("{own}/virtualGateways"),
-            json!({"virtualGatewayName": "gateway", "spec": {"listeners": listener(port)}}),
-        ),
-        (
-            format!("{own}/virtualGateway/gateway/gatewayRoutes"),
-            json!({"gatewayRouteName": "all", "spec": {"httpRoute": {"match": {"prefix": "/"}, "action": {"target": target}}}}),
-        ),
     ];
+    for (name, port) in gateways {
+        puts.push((
+            format!("{own}/virtualGateways"),
+            json!({"virtualGatewayName": name, "spec": {"listeners": listener(port)}}),
+        ));
+        puts.push((
+            format!("{own}/virtualGateway/{name}/gatewayRoutes"),
+            json!({"gatewayRouteName": "all", "spec": {"httpRoute": {"match": {"prefix": "/"}, "action": {"target": target}}}}),
+        ));
+    }
     for (path, body) in puts {
         rig.put(&path, &body).await.expect("a part of the mesh");
     }
@@ -214,14 +218,25 @@ async fn a_rolling_restart_of_two_control_planes_fails_no_request_and_takes_no_p
         Upstream::start("blue").await.expect("blue"),
         Upstream::start("green").await.expect("green"),
     ];
-    let port = ports::free().expect("a port");
-    fill(&rigs[0], [blue.port(), green.port()], port).await;
+    let [port, behind_agent] = [(), ()].map(|()| ports::free().expect("a port"));
+    let gateways = [("gateway", port), ("behind-agent", behind_agent)];
+    fill(&rigs[0], [blue.port(), green.port()], gateways).await;
     let addresses = [rigs[0].address(), rigs[1].address()];
     let envoy = Envoy::start(&bootstrap([&addresses[0], &addresses[1]]))
         .await
         .expect("an Envoy");
-    let url = format!("http://127.0.0.1:{port}/");
+    // An agent that is told of both, with an Envoy of its own.
+    let endpoints = addresses.join(",");
+    let state = rigs[0].file("agent-state").display().to_string();
+    let told = [
+        ("APPMESH_XDS_ENDPOINT", endpoints.as_str()),
+        ("FERROMESH_STATE_DIR", &state),
+    ];
+    let agent = rigs[0].start_proxy_with(BEHIND_AGENT, &told).expect("an agent");
+    let [url, url_behind_agent] = [port, behind_agent].map(|port| format!("http://127.0.0.1:{port}/"));
     wait_for_status(&url, 200).await.expect("the gateway answers");
+    let answered = wait_for_status(&url_behind_agent, 200).await;
+    answered.unwrap_or_else(|error| panic!("{error:#}\n{}", agent.log()));
     let ways = addresses.clone().map(Way::plain);
     let fleets = [fleet(&ways, Variant::Delta), fleet(&ways, Variant::Sotw)];
     for fleet in &fleets {
@@ -229,6 +244,7 @@ async fn a_rolling_restart_of_two_control_planes_fails_no_request_and_takes_no_p
     }
 
     let load = Load::to(&url).per_second(200).start().await.expect("load");
+    let load_on_agent = Load::to(&url_behind_agent).per_second(100).start().await.expect("load");
     let writer = Writer::start(addresses);
     writer.more(5).await;
     let began = Instant::now();
@@ -266,21 +282,23 @@ async fn a_rolling_restart_of_two_control_planes_fails_no_request_and_takes_no_p
             "they have lost their control planes"
         );
     }
-    eventually("Envoy has the last change", PATIENCE, async || {
-        let routes = envoy
-            .admin()
-            .get("/config_dump?resource=dynamic_route_configs")
-            .await
-            .ok()?;
-        routes.contains(&last.to_string()).then_some(())
-    })
-    .await
-    .expect("Envoy has the last change");
-    let refused = envoy.admin().sum("update_rejected$").await.expect("statistics");
-    assert_eq!(refused, 0, "{}", envoy.log());
-    let report = load.stop().await;
-    println!("{accepted} changes, {} requests", report.len());
-    report.assert_no_failures("a rolling restart");
+    for (admin, log) in [(envoy.admin(), envoy.log()), (agent.admin(), agent.log())] {
+        let has_it = eventually("Envoy has the last change", PATIENCE, async || {
+            let routes = admin.get("/config_dump?resource=dynamic_route_configs").await.ok()?;
+            routes.contains(&last.to_string()).then_some(())
+        });
+        has_it.await.unwrap_or_else(|error| panic!("{error:#}\n{log}"));
+        let refused = admin.sum("update_rejected$").await.expect("statistics");
+        assert_eq!(refused, 0, "{log}");
+    }
+    for (load, whose) in [(load, "an Envoy"), (load_on_agent, "an agent's Envoy")] {
+        let report = load.stop().await;
+        println!("{accepted} changes, {} requests through {whose}", report.len());
+        report.assert_no_failures(&format!("a rolling restart, through {whose}"));
+    }
+    let moves = agent.log().matches("the control plane is reached").count();
+    assert!(moves > 1, "it has lost its control plane: {}", agent.log());
+    drop(agent);
     for rig in rigs {
         assert!(!rig.log().contains("panicked"), "{}", rig.log());
         rig.shut_down().expect("a clean end");

@@ -95,8 +95,3 @@ fn above(scene: &Scene<'_>, key: &Key) -> Result<(), ApiError> {
     validate::parents(&view, scene.owner, key)?;
     Ok(())
 }
-
-/// The text of a virtual node's name and the like as the wire has it: `virtualNodeName`.
-fn name_member(kind: Kind) -> String {
-    format!("{}Name", kind.wire_name())
-}

@@ -53,6 +53,7 @@ mod own;
 mod percent;
 mod preview;
 mod registry;
+mod reporting;
 mod request;
 mod rollback;
 mod rollouts;
@@ -78,6 +79,7 @@ pub use identity::{
 pub use module_sets::{Author, ModuleSets, NewModule, NewModuleSet, NoModuleSets};
 pub use openapi::document as openapi;
 pub use preview::{NoPreviewer, Previewer};
+pub use reporting::MayReport;
 pub use rollback::{CanaryCounts, CanaryReport, Comparisons, NoComparisons, ReportRefused, Reporter};
 pub use rollouts::{Events, Followed, Happening, NoRollouts, ProxyReport, Rollouts, Turn, TurnRefused};
 pub use routes::routes;

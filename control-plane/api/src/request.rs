@@ -7,7 +7,7 @@ use http::{header, HeaderMap, Method};
 use serde_json::{Map, Value};
 
 use crate::access::Channel;
-use crate::{percent, ApiError, ErrorKind, ProvenProxy};
+use crate::{percent, ApiError, ErrorKind, MayReport, ProvenProxy};
 
 /// Bytes of a body over the limit that are read and thrown away, so that the client gets to see the answer instead of a
 /// connection that breaks while it is still sending.
@@ -49,6 +49,8 @@ pub(crate) struct Request {
     pub(crate) channel: Channel,
     /// The proxy that the connection proves to be one's own, if anybody looked.
     pub(crate) proven: Option<ProvenProxy>,
+    /// For whom the connection may report.
+    pub(crate) may_report: Option<MayReport>,
 }
 
 impl Request {

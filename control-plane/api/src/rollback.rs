@@ -15,6 +15,14 @@ pub struct Reporter {
     pub name: String,
 }
 
+impl Reporter {
+    /// Its name as in node ids: `mesh/M/virtualNode/N`.
+    pub fn id(&self) -> String {
+        let Self { mesh, kind, name } = self;
+        format!("mesh/{mesh}/{kind}/{name}")
+    }
+}
+
 /// What one worker of a proxy counted since its last report.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

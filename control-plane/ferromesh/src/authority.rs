@@ -1,8 +1,7 @@
 //! The built-in certificate authority: certificates for listeners whose resources name one by ARN.
 //!
 //! App Mesh exported such certificates from a certificate manager. Here there is none, so the control plane issues them
-//! itself: one for each ARN, kept in the data folder together with the authority's own key, so that a restart changes
-//! nothing. Clients trust them by the file `root.pem`.
+//! itself: one for each ARN, kept so that a restart changes nothing. Clients trust them by the file `root.pem`.
 //!
 //! ```text
 //! DATA/certificates/root.key        the authority's key, mode 0600
@@ -10,11 +9,15 @@
 //! DATA/certificates/leaf/….json     one certificate with its key for each ARN, mode 0600
 //! ```
 //!
+//! Control planes over one store have one authority ([`shared`]) and the same certificates for listeners ([`leaves`]): those
+//! in the store are what counts, and the folder has copies. Each has a certificate of its own for its own TLS.
+//!
 //! Private keys go from here to the proxies that need them and nowhere else: nothing here prints them.
 
 pub mod identity;
 pub mod identity_serial;
 mod leaf;
+pub mod leaves;
 pub mod private_file;
 mod root;
 pub mod shared;
@@ -31,10 +34,13 @@ use std::{
 };
 
 use ferromesh_emit::Secrets;
-
-use leaf::{Leaf, Reason};
-use root::Root;
+use ferromesh_store::{Revision, StoreError};
 use tokio::sync::Notify;
+
+use crate::certificates::keyring::Unsealable;
+use leaf::{Leaf, Reason};
+use leaves::{Leaves, Put};
+use root::Root;
 
 /// What kept the authority from working.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +80,18 @@ pub enum AuthorityError {
         /// Why.
         reason: rcgen::Error,
     },
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A certificate cannot be sealed for the store.
+    #[error("cannot seal a certificate: {0}")]
+    Seal(#[from] Unsealable),
+    /// The store takes no writes now.
+    #[error("the store takes no writes now: the certificate before stays")]
+    ReadOnly,
+    /// Other control planes wrote the same certificate again and again.
+    #[error("the certificate of {0} is being changed by other control planes")]
+    Contended(String),
     /// A certificate could not be made.
     #[error("cannot issue a certificate: {0}")]
     Issue(#[from] rcgen::Error),
@@ -83,13 +101,22 @@ pub enum AuthorityError {
 pub struct Authority {
     root: Root,
     leaves: PathBuf,
-    served: Mutex<BTreeMap<String, Leaf>>,
+    /// Where they are shared with other control planes.
+    shared: Option<Leaves>,
+    served: Mutex<BTreeMap<String, Served>>,
     /// Changes whenever certificates should be asked for again.
     generation: AtomicU64,
     /// Whether the last request could not be met.
     owes: Mutex<bool>,
     /// A certificate was renewed on demand.
     renewed: Notify,
+}
+
+/// A certificate that is served.
+struct Served {
+    leaf: Leaf,
+    /// The revision of the store that it is from; `None`: it is not there, or not yet.
+    modified: Option<Revision>,
 }
 
 /// A certificate as it was issued, without its key.
@@ -121,6 +148,7 @@ impl Authority {
         Ok(Self {
             root: Root::open(folder, now)?,
             leaves,
+            shared: None,
             served: Mutex::default(),
             generation: AtomicU64::new(0),
             owes: Mutex::new(false),
@@ -147,7 +175,13 @@ impl Authority {
     ) -> Result<Secrets, AuthorityError> {
         let certificates: Result<_, AuthorityError> = wanted
             .iter()
-            .map(|(arn, names)| Ok(((*arn).to_owned(), self.certificate(arn, names, now)?)))
+            .map(|(arn, names)| {
+                let certificate = match &self.shared {
+                    Some(leaves) => self.shared_certificate(leaves, arn, names, now)?,
+                    None => self.certificate(arn, names, now)?,
+                };
+                Ok(((*arn).to_owned(), certificate))
+            })
             .collect();
         *self.owes.lock().unwrap_or_else(PoisonError::into_inner) = certificates.is_err();
         Ok(Secrets {
@@ -157,7 +191,7 @@ impl Authority {
         })
     }
 
-    /// The certificate of one ARN, good for some names: the one that is there, unless it lacks a name or expires within 30 days.
+    /// The certificate of one ARN, good for some names: the one in the folder, unless it lacks a name or expires within 30 days.
     ///
     /// Blocks on files.
     ///
@@ -172,34 +206,46 @@ impl Authority {
         // Held while the file is written: two requests for one ARN must not issue two certificates.
         let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
         let known = match served.remove(arn) {
-            Some(leaf) => Some(leaf),
+            Some(served) => Some(served.leaf),
             None => Leaf::read(&self.leaves, arn)?,
         };
         let leaf = match (Reason::to_issue(known.as_ref(), names, &self.root, now), known) {
             (None, Some(leaf)) => leaf,
             (reason, known) => {
-                let reason = reason.unwrap_or(Reason::NoneYet);
-                let leaf = Leaf::issue(arn, names, known, &self.root, now)?;
+                let leaf = self.issue(arn, names, known.as_ref(), reason, now)?;
                 leaf.write(&self.leaves)?;
-                tracing::info!(
-                    arn,
-                    names = ?leaf.names(),
-                    reason = %reason,
-                    "certificate ARN is not imported: serving one issued by the built-in CA"
-                );
                 leaf
             }
         };
         let certificate = leaf.certificate();
-        served.insert(arn.to_owned(), leaf);
+        served.insert(arn.to_owned(), Served { leaf, modified: None });
         Ok(certificate)
+    }
+
+    fn issue(
+        &self,
+        arn: &str,
+        names: &BTreeSet<String>,
+        before: Option<&Leaf>,
+        reason: Option<Reason>,
+        now: SystemTime,
+    ) -> Result<Leaf, AuthorityError> {
+        let reason = reason.unwrap_or(Reason::NoneYet);
+        let leaf = Leaf::issue(arn, names, before, &self.root, now)?;
+        tracing::info!(
+            arn,
+            names = ?leaf.names(),
+            reason = %reason,
+            "certificate ARN is not imported: serving one issued by the built-in CA"
+        );
+        Ok(leaf)
     }
 
     /// Begins a new generation if a certificate should be renewed, or could not be issued.
     pub fn review(&self, now: SystemTime) {
         let served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
         let owes = *self.owes.lock().unwrap_or_else(PoisonError::into_inner);
-        if owes || served.values().any(|leaf| leaf.expires_soon(now)) {
+        if owes || served.values().any(|known| known.leaf.expires_soon(now)) {
             self.generation.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -207,9 +253,9 @@ impl Authority {
     /// The certificates that were asked for since the start.
     pub fn issued(&self) -> Vec<Issued> {
         let served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
-        let issued = |(arn, leaf): (&String, &Leaf)| Issued {
+        let issued = |(arn, known): (&String, &Served)| Issued {
             arn: arn.clone(),
-            chain: leaf.certificate().chain,
+            chain: known.leaf.certificate().chain,
         };
         served.iter().map(issued).collect()
     }
@@ -223,16 +269,29 @@ impl Authority {
     pub fn renew(&self, arn: &str, now: SystemTime) -> Result<Option<Issued>, AuthorityError> {
         let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
         // The one in memory stays until the new one is kept.
-        let Some(known) = Leaf::read(&self.leaves, arn)? else {
+        let shared = self.shared.as_ref().filter(|_| leaves::is_shared(arn));
+        let known = shared.map(|leaves| leaves.get(arn)).transpose()?;
+        let known = known.unwrap_or_default();
+        let before = match known.leaf {
+            Some(leaf) => Some(leaf),
+            None => Leaf::read(&self.leaves, arn)?,
+        };
+        let Some(before) = before else {
             return Ok(None);
         };
-        let leaf = Leaf::issue(arn, &BTreeSet::new(), Some(known), &self.root, now)?;
+        let leaf = Leaf::issue(arn, &BTreeSet::new(), Some(&before), &self.root, now)?;
+        let modified = match shared.map(|leaves| leaves.put(&leaf, known.modified)).transpose()? {
+            None => None,
+            Some(Put::Stored(revision)) => Some(revision),
+            Some(Put::Late) => return Err(AuthorityError::Contended(arn.to_owned())),
+            Some(Put::NotNow) => return Err(AuthorityError::ReadOnly),
+        };
         leaf.write(&self.leaves)?;
         let issued = Issued {
             arn: arn.to_owned(),
             chain: leaf.certificate().chain,
         };
-        served.insert(arn.to_owned(), leaf);
+        served.insert(arn.to_owned(), Served { leaf, modified });
         self.generation.fetch_add(1, Ordering::Relaxed);
         self.renewed.notify_one();
         Ok(Some(issued))

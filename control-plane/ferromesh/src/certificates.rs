@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{json, Value};
 
 use crate::{
-    authority::{Authority, Issued},
+    authority::{Authority, AuthorityError, Issued},
     timestamp::rfc3339,
 };
 use keyring::{Keyring, Sealed, Unsealable};
@@ -253,7 +253,12 @@ impl Certificates for Vault {
 
     fn renew(&self, arn: &str) -> Result<Option<Value>, ApiError> {
         let renewed = self.authority.renew(arn, SystemTime::now());
-        let renewed = renewed.map_err(|error| StoreError::Engine(Box::new(error)))?;
+        let renewed = renewed.map_err(|error| match error {
+            AuthorityError::Store(error) => error,
+            AuthorityError::ReadOnly => StoreError::Unavailable(error.to_string()),
+            AuthorityError::Contended(_) => StoreError::Conflict(error.to_string()),
+            _ => StoreError::Engine(Box::new(error)),
+        })?;
         Ok(renewed.as_ref().map(of_issued))
     }
 }

@@ -26,7 +26,15 @@ pub mod rollout;
 pub mod selection;
 pub mod share;
 pub mod status;
+pub mod time_span;
 pub mod token;
+
+use serde_json::Value;
+
+use crate::exit::Exit;
+
+/// What a command says that needs a mesh and was told none.
+const WHICH_MESH: &str = "which mesh? name it with --mesh or FERROMESH_MESH";
 
 /// Where the server is.
 #[derive(Clone, Debug, clap::Args)]
@@ -58,4 +66,46 @@ pub struct Format {
     /// Form of the output
     #[arg(long, short, value_enum, default_value = "table")]
     pub output: output::Form,
+}
+
+/// What every command takes that shows something the server has.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Query {
+    /// How it is printed.
+    #[command(flatten)]
+    pub format: Format,
+    /// Where the server is.
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+impl Query {
+    /// Gets `path` and prints the answer; `about` stands before an error, unless it is empty.
+    ///
+    /// # Errors
+    /// The client cannot be made, or output cannot be written.
+    pub async fn show(
+        &self,
+        path: &str,
+        about: &str,
+        table: impl FnOnce(&Value) -> output::Table,
+    ) -> anyhow::Result<Exit> {
+        let answered = http::Client::new(&self.connection)?.get(path).await;
+        self.finish(answered, about, table)
+    }
+
+    /// Ends a command by printing an answer that it got.
+    ///
+    /// # Errors
+    /// Output cannot be written.
+    pub fn finish(
+        &self,
+        answered: Result<Value, http::CallError>,
+        about: &str,
+        table: impl FnOnce(&Value) -> output::Table,
+    ) -> anyhow::Result<Exit> {
+        output::finish(answered, about, |answer| {
+            output::print(self.format.output, answer, || table(answer))
+        })
+    }
 }

@@ -15,10 +15,12 @@
 //! revoked   certificates and proxies that were revoked, as the store has them
 //! verdict   all of that, for one applicant
 //! streams   open streams: how many of which proxy, and how to end them
+//! handshake certificates that are refused before anything is asked
 //! counts    what was refused and cut, for Prometheus
 //! ```
 
-mod counts;
+pub mod counts;
+pub mod handshake;
 pub mod issuer;
 pub mod naming;
 mod revoked;
@@ -39,7 +41,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::identity::{Identity, ProxyKey, ProxyKind};
-use counts::Counts;
+use counts::{Asked, Counts};
 use naming::Naming;
 use revoked::Revoked;
 use streams::{Place, Streams};
@@ -83,6 +85,8 @@ pub struct Settings {
     pub vouch: watch::Receiver<Arc<dyn Vouch>>,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
+    /// What is refused is counted here.
+    pub counts: Arc<Counts>,
 }
 
 /// A source of snapshots that gives each proxy its own and nobody else's. Clones share everything.
@@ -97,7 +101,6 @@ struct Shared {
     store: Arc<dyn Store>,
     revoked: RwLock<Arc<Revoked>>,
     streams: Streams,
-    counts: Counts,
 }
 
 impl Guard {
@@ -114,7 +117,6 @@ impl Guard {
                 store,
                 revoked: RwLock::new(Arc::new(revoked)),
                 streams: Streams::default(),
-                counts: Counts::default(),
             }),
         })
     }
@@ -162,9 +164,28 @@ impl Guard {
     /// Why they prove nothing.
     pub fn proven(&self, peer: &Peer) -> Result<ProxyKey, Refusal> {
         let Some(certificate) = peer.certificate() else {
+            // Whoever comes with a join token shows none.
             return Err(Refusal::NoCertificate);
         };
-        self.shared.judge().issued(certificate)
+        let proven = self.shared.judge().issued(certificate);
+        proven.inspect_err(|refusal| {
+            let who = certificate.uris.first().map_or("", String::as_str);
+            if self.shared.settings.counts.refused(Asked::Renewal, refusal.word(), who) {
+                let (uris, serial, reason) = (&certificate.uris, &certificate.serial, refusal.detail());
+                tracing::warn!(?uris, serial, %reason, "proxy certificate not renewed");
+            }
+        })
+    }
+
+    /// Whether the other end of a connection may report for a proxy, named as in node ids: whoever may have its
+    /// configuration, and nobody else.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn may_report(&self, proxy: &str, peer: Option<&Peer>) -> Result<(), Refusal> {
+        let shared = &self.shared;
+        let decided = shared.speaks_for(proxy, peer);
+        decided.inspect_err(|refusal| shared.tell(Asked::Report, proxy, peer, refusal))
     }
 
     /// Ends the streams that may no longer be, and gives how many those were. [`Guard::run`] does so whenever it is needed.
@@ -200,11 +221,43 @@ impl Shared {
         let judge = self.judge();
         self.streams.end_those(|proxy, shown| {
             let refusal = judge.still(proxy, shown, has_other_authorities).err()?;
-            self.counts.cut(&refusal);
+            self.settings.counts.cut(&refusal);
             let serial = &shown.certificate.serial;
             tracing::warn!(proxy = %proxy, serial, reason = %refusal.detail(), "stream cut");
             Some(refusal.status())
         })
+    }
+
+    /// Whether the other end of a connection speaks for a proxy.
+    fn speaks_for(&self, proxy: &str, peer: Option<&Peer>) -> Result<(), Refusal> {
+        let identity = Identity::parse(proxy).map_err(Refusal::NoProxy)?;
+        let key = self.settings.naming.key(&identity);
+        let judge = self.judge();
+        // Reports come on the connection of the stream. What was verified for that is not verified each second again.
+        if let Some(Peer::Certificate(certificate)) = peer {
+            if let Some(shown) = self.streams.shown_on(&key, certificate) {
+                return judge.still(&key, &shown, false);
+            }
+        }
+        judge.admit(&key, peer).map(drop)
+    }
+
+    /// Counts a refusal, and logs it once in a while: whom it was about, what they showed, and why not.
+    fn tell(&self, asked: Asked, proxy: &str, peer: Option<&Peer>, refusal: &Refusal) {
+        let certificate = peer.and_then(Peer::certificate);
+        // Of several who come as one proxy each is told.
+        let shown = certificate.and_then(|shown| shown.uris.first());
+        let who = shown.map_or_else(|| proxy.to_owned(), |uri| format!("{uri} {proxy}"));
+        if self.settings.counts.refused(asked, refusal.word(), &who) {
+            let uris = certificate.map(|shown| shown.uris.clone());
+            let serial = certificate.map(|shown| shown.serial.as_str());
+            let reason = refusal.detail();
+            let message = match asked {
+                Asked::Report => "report refused",
+                _ => "proxy refused",
+            };
+            tracing::warn!(proxy, ?uris, serial, %reason, "{message}");
+        }
     }
 
     fn most(&self, kind: ProxyKind) -> Option<usize> {
@@ -219,14 +272,7 @@ impl SnapshotSource for Guard {
     fn subscribe(&self, applicant: &Applicant<'_>) -> Result<Subscription, Status> {
         let shared = &self.shared;
         let refuse = |refusal: Refusal| {
-            if shared.counts.refused(&refusal, &applicant.node.id) {
-                let uris = applicant
-                    .peer
-                    .and_then(Peer::certificate)
-                    .map(|shown| shown.uris.clone());
-                let (node, reason) = (&applicant.node.id, refusal.detail());
-                tracing::warn!(node, ?uris, %reason, stream = applicant.stream, "proxy refused");
-            }
+            shared.tell(Asked::Configuration, &applicant.node.id, applicant.peer, &refusal);
             refusal.status()
         };
         let identity = Identity::parse(&applicant.node.id).map_err(|error| refuse(Refusal::NoProxy(error)))?;
@@ -257,7 +303,7 @@ impl SnapshotSource for Guard {
 
 impl MetricsSource for Guard {
     fn write(&self, text: &mut String) {
-        self.shared.counts.write(text);
+        self.shared.settings.counts.write(text);
     }
 }
 

@@ -10,6 +10,7 @@
 //! | [`modules`] | sets of filter modules, judged, kept and chosen by meshes |
 //! | [`rollback`] | canaries compared over all proxies |
 //! | [`rollout`] | changes go to one proxy, then a share, then all |
+//! | [`config_file`] | settings of a command that are not flags |
 //! | [`store`], [`backup`] | which store, and the whole of it as a file |
 //! | [`sharing`] | proxies of accounts with which a mesh was shared |
 //! | [`publisher`] | from the store to snapshots: the last good one stays |
@@ -32,6 +33,7 @@ pub mod authority;
 pub mod backup;
 pub mod certificates;
 pub mod client;
+pub mod config_file;
 pub mod exit;
 pub mod guard;
 pub mod identity;

@@ -254,6 +254,9 @@ impl Shared {
     /// Brings every proxy up to date with the store.
     fn publish(&self) -> Publication {
         let mut publication = Publication::default();
+        if let Err(error) = self.settings.authority.follow() {
+            tracing::warn!(%error, "certificates of other control planes cannot be read; those before stay");
+        }
         let known = self.known_by_mesh();
         let mut meshes = self.meshes.lock().unwrap_or_else(PoisonError::into_inner);
         meshes.retain(|mesh, _| known.contains_key(mesh));

@@ -79,10 +79,7 @@ async fn serve<S: Store>(settings: Settings, store: S) -> anyhow::Result<Exit> {
     tracing::info!("shutting down");
     shutdown.cancel();
     let ended = async { while servers.join_next().await.is_some() {} };
-    tokio::select! {
-        () = ended => {}
-        () = termination.asked() => tracing::warn!("second signal: open connections are cut"),
-    }
+    termination.asked_again_or(ended).await;
     tracing::info!("stopped");
     Ok(Exit::Success)
 }

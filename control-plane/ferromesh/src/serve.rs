@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     address::Listener,
-    authority::{private_file, shared, Authority},
+    authority::{leaves::Leaves, private_file, shared, Authority},
     certificates::{keyring::Keyring, Vault},
     exit::Exit,
     modules::{verdicts, Catalogue, TrustedKeys},
@@ -80,6 +80,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         decided.await.context("opening the key table was interrupted")??
     };
     let shutdown = CancellationToken::new();
+    let refusals = Arc::default();
     let tls = match settings.listen.iter().any(|listen| listen.is_tls) {
         true => {
             let addresses: Vec<_> = settings.listen.iter().map(|listen| listen.address.clone()).collect();
@@ -88,6 +89,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
                     settings.tls.clone(),
                     &addresses,
                     Arc::clone(&authority),
+                    Arc::clone(&refusals),
                     shutdown.clone(),
                 )
                 .await?,
@@ -123,11 +125,11 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let rollout = Rollout::new(
         Arc::new(publisher.clone()),
         Arc::clone(&store),
-        settings.rollout,
+        settings.rollout.clone(),
         Arc::clone(&events),
     );
     let sharing = Sharing::new(Arc::new(rollout.clone()), Arc::clone(&store), settings.account.clone());
-    let guard = proxies::guard(&settings, Arc::new(sharing.clone()), &store, vouch).await?;
+    let guard = proxies::guard(&settings, Arc::new(sharing.clone()), &store, vouch, refusals).await?;
     let xds = ferromesh_xds::service(
         Arc::new(guard.clone()),
         Arc::new((Arc::clone(&delivery), (rollout.clone(), Arc::clone(&events)))),
@@ -206,25 +208,25 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let publishing = tokio::spawn(publisher.run(shutdown.clone()));
     // Before the first verdict.
     tokio::spawn(verdicts::follow(catalogue, rollout.verdicts(), shutdown.clone()));
-    tokio::spawn(rollout.run(shutdown.clone()));
+    let rolling = tokio::spawn(rollout.clone().run(shutdown.clone()));
     tokio::spawn(alarm.run(shutdown.clone()));
     tokio::spawn(sharing.run(shutdown.clone()));
     tokio::spawn(guard.run(shutdown.clone()));
 
     termination.asked().await;
     tracing::info!(streams = xds.streams(), "shutting down");
+    // A store that does not answer must not keep anybody here.
+    let _ = tokio::time::timeout(Duration::from_secs(1), rollout.write_down()).await;
     // Streams first: a proxy that is told to go reconnects elsewhere, or here once there is somebody again.
     xds.drain();
     shutdown.cancel();
     let ended = async {
         while servers.join_next().await.is_some() {}
-        // A panic in it has been printed.
+        // A panic in them has been printed.
         let _ = publishing.await;
+        let _ = rolling.await;
     };
-    tokio::select! {
-        () = ended => {}
-        () = termination.asked() => tracing::warn!("second signal: open connections are cut"),
-    }
+    termination.asked_again_or(ended).await;
     tracing::info!("stopped");
     Ok(Exit::Success)
 }
@@ -309,7 +311,8 @@ async fn open_authority(
     let opened = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
         let now = SystemTime::now();
         shared::share(&folder, store.as_ref(), &keyring, now)?;
-        Ok(Authority::open(&folder, now)?)
+        let leaves = Leaves::new(store, keyring);
+        Ok(Authority::open(&folder, now)?.sharing(leaves)?)
     });
     let opened = opened
         .await

@@ -1,5 +1,7 @@
 //! SIGTERM and SIGINT as something to wait for.
 
+use std::future::Future;
+
 use tokio::signal::unix::{signal, Signal, SignalKind};
 
 /// Listens for both signals from its creation on.
@@ -26,6 +28,14 @@ impl Termination {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
+        }
+    }
+
+    /// After the first of them: waits for `ended`, or for the second, which ends what is still open.
+    pub async fn asked_again_or(&mut self, ended: impl Future<Output = ()>) {
+        tokio::select! {
+            () = ended => {}
+            () = self.asked() => tracing::warn!("second signal: open connections are cut"),
         }
     }
 }

@@ -7,7 +7,7 @@ use ferromesh_model::{resource::Kind, shapes, validate};
 use crate::{
     document::Lines,
     finding::{Finding, Place, Report, Severity},
-    resource::{name_member, Resource},
+    resource::Resource,
 };
 
 /// Sorts the resources by dependency, refuses the second of two with one name, and reports what the API would refuse.
@@ -62,7 +62,7 @@ fn alone(resource: &Resource, report: &mut Report) {
         // A service's name has no limit of its own; as part of a URL it has to be something.
         if length == 0 || (length > 255 && kind != Kind::VirtualService) {
             let reason = format!("the API will refuse {key}: must have 1 to 255 characters, has {length}");
-            report.push(finding(resource, name_member(kind), reason));
+            report.push(finding(resource, kind.name_member(), reason));
         }
     }
     if let Some(tags) = resource.tag_list() {

@@ -198,7 +198,7 @@ fn one(template: &Template<'_>, id: &str, kind: Kind, resource: &Value, report: 
 
 /// The property that holds the name of a kind: `VirtualNodeName`.
 pub fn property(kind: Kind) -> String {
-    capital(crate::resource::name_member(kind))
+    capital(kind.name_member())
 }
 
 /// One line says what else the template makes.

@@ -10,7 +10,7 @@ use crate::{
     convert::convert,
     document::{below, Document},
     finding::{Place, Report},
-    resource::{name_member, spec_shape, Origin, Resource},
+    resource::{spec_shape, Origin, Resource},
     spelling::Spelling,
     Options,
 };
@@ -134,7 +134,7 @@ impl Reader<'_> {
         ];
         let names = [Some(key.kind), key.kind.parent()];
         for member in members.keys() {
-            let is_name = names.iter().flatten().any(|kind| name_member(*kind) == member);
+            let is_name = names.iter().flatten().any(|kind| kind.name_member() == member);
             if !known.contains(&member.as_str()) && !is_name {
                 self.report
                     .error(place, &below(path, member), "unknown member: it is not carried over");
@@ -198,10 +198,10 @@ fn unwrapped<'v>(members: &'v Map<String, Value>, path: &str) -> (&'v Map<String
 }
 
 fn key(members: &Map<String, Value>, default_mesh: Option<&str>) -> Result<Key, String> {
-    let name = |kind: Kind| match members.get(name_member(kind)) {
+    let name = |kind: Kind| match members.get(kind.name_member()) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(name)) if !name.is_empty() => Ok(Some(name.clone())),
-        Some(other) => Err(format!("{} is {other}: expected a name", name_member(kind))),
+        Some(other) => Err(format!("{} is {other}: expected a name", kind.name_member())),
     };
     let mut names = Vec::new();
     for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Mesh) {
@@ -219,12 +219,12 @@ fn key(members: &Map<String, Value>, default_mesh: Option<&str>) -> Result<Key, 
     match (child, names.as_slice()) {
         (Some((kind, name)), both) if both.len() == 2 => {
             let parent = both.iter().find(|(other, _)| kind.parent() == Some(*other));
-            let (_, parent) = parent.ok_or_else(|| format!("{} {name:?} has no parent", name_member(kind)))?;
+            let (_, parent) = parent.ok_or_else(|| format!("{} {name:?} has no parent", kind.name_member()))?;
             Ok(Key::in_parent(mesh()?, kind, parent.clone(), name))
         }
         (Some((kind, name)), [_]) => {
-            let parent = kind.parent().map_or("", name_member);
-            Err(format!("{} {name:?} has no {parent}", name_member(kind)))
+            let parent = kind.parent().map_or("", Kind::name_member);
+            Err(format!("{} {name:?} has no {parent}", kind.name_member()))
         }
         (None, [(kind, name)]) => Ok(Key::in_mesh(mesh()?, *kind, name.clone())),
         (None, []) => own_mesh.clone().map(Key::mesh).ok_or_else(|| {
@@ -233,7 +233,7 @@ fn key(members: &Map<String, Value>, default_mesh: Option<&str>) -> Result<Key, 
                 .to_owned()
         }),
         (_, several) => {
-            let members: Vec<_> = several.iter().map(|(kind, _)| name_member(*kind)).collect();
+            let members: Vec<_> = several.iter().map(|(kind, _)| kind.name_member()).collect();
             Err(format!("it is several resources at once: {}", members.join(", ")))
         }
     }

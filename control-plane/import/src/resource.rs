@@ -71,9 +71,9 @@ impl Resource {
     pub fn create_input(&self) -> Value {
         let mut input = json!({ "meshName": self.key.mesh });
         if let (Some(kind), Some(parent)) = (self.key.kind.parent(), &self.key.parent) {
-            input[name_member(kind)] = json!(parent);
+            input[kind.name_member()] = json!(parent);
         }
-        input[name_member(self.key.kind)] = json!(self.key.name);
+        input[self.key.kind.name_member()] = json!(self.key.name);
         if let (Some(owner), true) = (&self.mesh_owner, self.key.kind != Kind::Mesh) {
             input["meshOwner"] = json!(owner);
         }
@@ -92,19 +92,6 @@ impl Resource {
                 .map(|(key, value)| json!({"key": key, "value": value}))
                 .collect(),
         )
-    }
-}
-
-/// The member that holds a resource's name: `virtualNodeName`.
-pub fn name_member(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Mesh => "meshName",
-        Kind::VirtualNode => "virtualNodeName",
-        Kind::VirtualService => "virtualServiceName",
-        Kind::VirtualRouter => "virtualRouterName",
-        Kind::Route => "routeName",
-        Kind::VirtualGateway => "virtualGatewayName",
-        Kind::GatewayRoute => "gatewayRouteName",
     }
 }
 

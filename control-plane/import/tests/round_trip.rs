@@ -127,13 +127,8 @@ fn generated_meshes_come_back_as_they_were() {
 
 #[test]
 fn the_example_meshes_are_read_and_come_back_as_they_were() {
-    let folder = match example_files::folder() {
-        Ok(folder) => folder,
-        Err(reason) => {
-            // Past the harness, which keeps what passing tests print to itself.
-            let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("skipped: {reason}\n").as_bytes());
-            return;
-        }
+    let Some(folder) = example_files::folder() else {
+        return;
     };
     let mut folders = std::collections::BTreeSet::new();
     let mut count = 0;

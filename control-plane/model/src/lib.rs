@@ -37,6 +37,7 @@ pub mod registry;
 pub mod resource;
 pub mod rollback;
 pub mod shapes;
+pub mod url;
 pub mod validate;
 
 mod generated;

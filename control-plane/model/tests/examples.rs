@@ -18,13 +18,8 @@ fn back<T: DeserializeOwned + Serialize>(spec: &Value) -> Value {
 
 #[test]
 fn takes_every_example_and_writes_it_back_as_it_was() {
-    let folder = match example_files::folder() {
-        Ok(folder) => folder,
-        Err(reason) => {
-            // Past the harness, which keeps what passing tests print to itself.
-            let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("skipped: {reason}\n").as_bytes());
-            return;
-        }
+    let Some(folder) = example_files::folder() else {
+        return;
     };
     let found = example_files::files(&folder);
     for path in &found {

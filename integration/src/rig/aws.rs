@@ -72,23 +72,27 @@ impl Rig {
 
     fn aws_command_of(&self, service: &str, operation: &str) -> Result<tokio::process::Command> {
         let mut command = tokio::process::Command::new(paths::aws()?);
-        command
+        with_dummy_credentials(&mut command)
             .args([service, operation, "--output", "json"])
             .args(["--endpoint-url", &format!("http://{}", self.address())])
-            // Nothing of the machine's own AWS settings may reach the call.
-            .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-            .env("AWS_SECRET_ACCESS_KEY", "not-a-secret")
-            .env("AWS_DEFAULT_REGION", "us-east-1")
-            .env("AWS_CONFIG_FILE", "/dev/null")
-            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
-            .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("AWS_MAX_ATTEMPTS", "1")
-            .env("AWS_PAGER", "")
-            .env("NO_PROXY", "127.0.0.1")
-            .stdin(Stdio::null())
-            .kill_on_drop(true);
+            .env("AWS_PAGER", "");
         Ok(command)
     }
+}
+
+/// For an AWS client on this machine: dummy credentials, and nothing of the machine's own AWS settings.
+pub fn with_dummy_credentials(command: &mut tokio::process::Command) -> &mut tokio::process::Command {
+    command
+        .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+        .env("AWS_SECRET_ACCESS_KEY", "not-a-secret")
+        .env("AWS_DEFAULT_REGION", "us-east-1")
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("NO_PROXY", "127.0.0.1")
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
 }
 
 /// `An error occurred (BadRequestException) when calling the CreateMesh operation: message`

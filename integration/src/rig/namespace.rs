@@ -15,7 +15,7 @@ use std::{
 use anyhow::{bail, ensure, Context, Result};
 use rustix::thread::{move_into_link_name_space, LinkNameSpaceType};
 
-use super::{paths, ports};
+use super::{ports, program};
 
 /// The group whose traffic is not redirected: Envoy's. App Mesh's own is user 1337; a group serves as well and
 /// lets a test run from a folder that only root may read.
@@ -34,9 +34,9 @@ pub struct Namespace {
 impl Namespace {
     /// Makes a namespace whose loopback is up.
     pub fn create(purpose: &str) -> Result<Self> {
-        for (program, package) in [("ip", "iproute2"), ("iptables", "iptables")] {
-            if !paths::on_path(program).is_some_and(|path| path.exists()) {
-                bail!("no {program}: install the package {package}, as `cargo xtask test` does");
+        for (name, package) in [("ip", "iproute2"), ("iptables", "iptables")] {
+            if program::on_path(name).is_none() {
+                bail!("no {name}: install the package {package}, as `cargo xtask test` does");
             }
         }
         let name = format!("ferromesh-{purpose}-{}", ports::free()?);

@@ -4,61 +4,55 @@
 
 use std::{env, path::PathBuf};
 
-use anyhow::{bail, Result};
+use anyhow::{bail, Error, Result};
+
+use super::program;
 
 /// The `ferromesh` binary: `FERROMESH_BIN`, else beside this test's own build.
 pub fn ferromesh() -> Result<PathBuf> {
-    let built = target().map(|target| target.join("ferromesh"));
-    find("FERROMESH_BIN", "the ferromesh binary", [built])
+    let place = target().map(|target| target.join("ferromesh"));
+    built("FERROMESH_BIN", "the ferromesh binary", place)
 }
 
 /// Stock Envoy: `FERROMESH_ENVOY`, else the cache.
 pub fn envoy() -> Result<PathBuf> {
-    let cached = cache().map(|cache| cache.join("envoy/1.40.0/envoy"));
-    find("FERROMESH_ENVOY", "stock Envoy", [cached])
+    program::find("FERROMESH_ENVOY", "envoy/1.40.0/envoy", None).map_err(Error::msg)
 }
 
 /// The `aws` command line: `FERROMESH_AWS`, else the cache's virtual environment, else `PATH`.
 pub fn aws() -> Result<PathBuf> {
-    let cached = cache().map(|cache| cache.join("venv/bin/aws"));
-    find("FERROMESH_AWS", "the aws CLI", [cached, on_path("aws")])
+    program::find("FERROMESH_AWS", "venv/bin/aws", Some("aws")).map_err(Error::msg)
 }
 
 /// Python with boto3: `FERROMESH_PYTHON`, else the cache's virtual environment, else `PATH`.
 pub fn python() -> Result<PathBuf> {
-    let cached = cache().map(|cache| cache.join("venv/bin/python"));
-    let found = [cached, on_path("python3")];
-    find("FERROMESH_PYTHON", "python with boto3", found)
+    program::find("FERROMESH_PYTHON", "venv/bin/python", Some("python3")).map_err(Error::msg)
 }
 
 /// A Python with schemathesis: `FERROMESH_SCHEMATHESIS`, else the cache.
 pub fn schemathesis() -> Result<PathBuf> {
-    let cached = cache().map(|cache| cache.join("schemathesis/bin/python"));
-    find("FERROMESH_SCHEMATHESIS", "schemathesis", [cached])
+    program::find("FERROMESH_SCHEMATHESIS", "schemathesis/bin/python", None).map_err(Error::msg)
 }
 
 /// The rate limit service's store: `FERROMESH_REDIS`, else the cache, else `PATH`.
 pub fn redis() -> Result<PathBuf> {
-    let cached = cache().map(|cache| cache.join("redis/redis-server"));
-    find("FERROMESH_REDIS", "redis-server", [cached, on_path("redis-server")])
+    program::find("FERROMESH_REDIS", "redis/redis-server", Some("redis-server")).map_err(Error::msg)
 }
 
 /// The store of several control planes: `FERROMESH_ETCD`, else the cache, else `PATH`.
 pub fn etcd() -> Result<PathBuf> {
-    let cached = cache().map(|cache| cache.join("etcd/etcd"));
-    find("FERROMESH_ETCD", "etcd", [cached, on_path("etcd")])
+    program::find("FERROMESH_ETCD", "etcd/etcd", Some("etcd")).map_err(Error::msg)
 }
 
 /// Prometheus: `FERROMESH_PROMETHEUS`, else the cache, else `PATH`.
 pub fn prometheus() -> Result<PathBuf> {
-    let cached = cache().map(|cache| cache.join("prometheus/bin/prometheus"));
-    find("FERROMESH_PROMETHEUS", "prometheus", [cached, on_path("prometheus")])
+    program::find("FERROMESH_PROMETHEUS", "prometheus/bin/prometheus", Some("prometheus")).map_err(Error::msg)
 }
 
 /// The folder of built filter modules: `FERROMESH_MODULES`, else `modules` beside the build.
 pub fn modules() -> Result<PathBuf> {
-    let built = target().and_then(|target| Some(target.parent()?.join("modules")));
-    find("FERROMESH_MODULES", "the filter modules", [built])
+    let place = target().and_then(|target| Some(target.parent()?.join("modules")));
+    built("FERROMESH_MODULES", "the filter modules", place)
 }
 
 /// One built filter module, such as `mesh`.
@@ -84,18 +78,17 @@ pub fn examples() -> Option<PathBuf> {
 
 const MAKE: &str = "run `cargo xtask test`, which makes everything the tests need";
 
-fn find<const N: usize>(variable: &str, what: &str, places: [Option<PathBuf>; N]) -> Result<PathBuf> {
+fn built(variable: &str, what: &str, place: Option<PathBuf>) -> Result<PathBuf> {
     if let Some(path) = env::var_os(variable).map(PathBuf::from) {
         if path.exists() {
             return Ok(path);
         }
         bail!("{variable} names {}, which does not exist", path.display());
     }
-    let tried: Vec<_> = places.into_iter().flatten().collect();
-    if let Some(found) = tried.iter().find(|path| path.exists()) {
-        return Ok(found.clone());
+    match place {
+        Some(path) if path.exists() => Ok(path),
+        place => bail!("no {what}: {variable} is not set and there is none at {place:?}; {MAKE}"),
     }
-    bail!("no {what}: {variable} is not set and none of {tried:?} exists; {MAKE}")
 }
 
 /// `target/debug`, seen from a test in `target/debug/deps` or a program in `target/debug`.
@@ -106,18 +99,4 @@ fn target() -> Option<PathBuf> {
         folder.pop();
     }
     Some(folder)
-}
-
-fn cache() -> Option<PathBuf> {
-    let set = |name| env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    set("FERROMESH_CACHE")
-        .or_else(|| Some(set("XDG_CACHE_HOME")?.join("ferromesh")))
-        .or_else(|| Some(set("HOME")?.join(".cache/ferromesh")))
-}
-
-/// A program on `PATH`.
-pub(super) fn on_path(program: &str) -> Option<PathBuf> {
-    env::split_paths(&env::var_os("PATH")?)
-        .map(|folder| folder.join(program))
-        .find(|path| path.is_file())
 }

@@ -2,10 +2,9 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use anyhow::{bail, ensure, Context, Result};
-use ferromesh_integration::rig::paths;
+use ferromesh_integration::rig::{aws, paths};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::process::Command;
@@ -140,19 +139,10 @@ pub fn with_environment<'a>(command: &'a mut Command, endpoint: &str) -> &'a mut
             command.env_remove(name);
         }
     }
-    command
+    aws::with_dummy_credentials(command)
         .env("AWS_ENDPOINT_URL_APP_MESH", endpoint)
-        .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-        .env("AWS_SECRET_ACCESS_KEY", "not-a-secret")
         .env("AWS_REGION", "us-east-1")
-        .env("AWS_DEFAULT_REGION", "us-east-1")
-        .env("AWS_CONFIG_FILE", "/dev/null")
-        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
-        .env("AWS_EC2_METADATA_DISABLED", "true")
         // A retry would hide what the server did.
         .env("AWS_MAX_ATTEMPTS", "1")
         .env("AWS_PAGER", "")
-        .env("NO_PROXY", "127.0.0.1")
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
 }

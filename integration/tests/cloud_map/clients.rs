@@ -1,9 +1,7 @@
 //! AWS's own clients, unmodified, on Cloud Map's API.
 
-use std::process::Stdio;
-
 use anyhow::{ensure, Result};
-use ferromesh_integration::rig::{paths, Rig};
+use ferromesh_integration::rig::{aws, paths, Rig};
 use serde_json::Value;
 
 use crate::registered;
@@ -61,18 +59,8 @@ fn url(rig: &Rig) -> String {
 
 /// What an AWS client prints, if it ends well.
 async fn run(rig: &Rig, command: &mut tokio::process::Command) -> Result<String> {
-    let output = command
-        // Nothing of the machine's own AWS settings may reach the call.
-        .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-        .env("AWS_SECRET_ACCESS_KEY", "not-a-secret")
-        .env("AWS_DEFAULT_REGION", "us-east-1")
-        .env("AWS_CONFIG_FILE", "/dev/null")
-        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .env("NO_PROXY", "127.0.0.1")
+    let output = aws::with_dummy_credentials(command)
         .env("TMPDIR", rig.file(""))
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
         .output()
         .await?;
     let error = String::from_utf8_lossy(&output.stderr);

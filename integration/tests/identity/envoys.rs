@@ -68,7 +68,7 @@ fn bootstrap(world: &World, id: &str, pair: &Pair) -> String {
 }
 
 /// A gateway that leads to an application.
-async fn mesh(world: &World, gateway: &str, upstream: &Upstream) -> u16 {
+pub async fn mesh(world: &World, gateway: &str, upstream: &Upstream) -> u16 {
     let port = ports::free().expect("a port");
     let rig = &world.rig;
     let put = async |path: &str, body: Value| {
@@ -110,10 +110,7 @@ async fn is_connected(envoy: &Envoy) -> Option<bool> {
 }
 
 async fn refusals(world: &World, name: &str, reason: &str) -> Option<u64> {
-    let url = format!("http://{}/metrics", world.rig.address());
-    let text = reqwest::get(url).await.ok()?.text().await.ok()?;
-    let line = format!("{name}{{reason=\"{reason}\"}} ");
-    text.lines().find_map(|known| known.strip_prefix(&line)?.parse().ok())
+    world.metric(&format!("{name}{{reason=\"{reason}\"}}")).await
 }
 
 /// Waits until the control plane has let go of an Envoy, whose traffic goes on.

@@ -17,7 +17,7 @@ use tokio_rustls::TlsConnector;
 use crate::world::{Authority, Pair, World};
 
 const NODES: [&str; 3] = ["marker-alpha", "marker-beta", "marker-gamma"];
-const TYPES: [&str; 4] = [
+pub const TYPES: [&str; 4] = [
     "type.googleapis.com/envoy.config.cluster.v3.Cluster",
     "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
     "type.googleapis.com/envoy.config.listener.v3.Listener",
@@ -65,9 +65,9 @@ fn request(id: &str, type_url: &str, is_delta: bool) -> http::Request<Full<Bytes
         .expect("a request")
 }
 
-type Sender = SendRequest<Full<Bytes>>;
+pub type Sender = SendRequest<Full<Bytes>>;
 
-async fn connect(world: &World, shown: Option<&Pair>) -> std::io::Result<Sender> {
+pub async fn connect(world: &World, shown: Option<&Pair>) -> std::io::Result<Sender> {
     let stream = TcpStream::connect(&world.address).await?;
     let name = ServerName::try_from("127.0.0.1").expect("a name");
     let stream = TlsConnector::from(world.config(shown)).connect(name, stream).await?;
@@ -80,7 +80,7 @@ async fn connect(world: &World, shown: Option<&Pair>) -> std::io::Result<Sender>
 }
 
 /// The bytes and the status of a stream whose client says one thing.
-async fn ask(sender: &mut Sender, id: &str, type_url: &str, is_delta: bool) -> Result<(Bytes, i32), hyper::Error> {
+pub async fn ask(sender: &mut Sender, id: &str, type_url: &str, is_delta: bool) -> Result<(Bytes, i32), hyper::Error> {
     sender.ready().await?;
     let answer = sender.send_request(request(id, type_url, is_delta)).await?;
     let early = answer.headers().get("grpc-status").cloned();

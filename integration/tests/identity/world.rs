@@ -4,7 +4,8 @@ use std::{path::PathBuf, sync::Arc};
 
 use ferromesh_integration::rig::{ports, Modules, Rig};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, SanType,
+    date_time_ymd, BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, SanType,
 };
 use reqwest::Method;
 use rustls::{
@@ -41,7 +42,18 @@ impl Authority {
 
     /// A certificate for servers and clients, as SPIRE issues them.
     pub fn issue(&self, uris: &[&str]) -> Pair {
+        self.issue_as(uris, CertificateParams::default())
+    }
+
+    /// One whose life was over long ago.
+    pub fn issue_expired(&self, uris: &[&str]) -> Pair {
         let mut params = CertificateParams::default();
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(2020, 1, 2);
+        self.issue_as(uris, params)
+    }
+
+    fn issue_as(&self, uris: &[&str], mut params: CertificateParams) -> Pair {
         params.distinguished_name.push(DnType::CommonName, "workload");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let uris = uris.iter().map(|uri| SanType::URI((*uri).try_into().expect("a URI")));
@@ -67,6 +79,11 @@ pub struct World {
 
 impl World {
     pub async fn start() -> Self {
+        Self::start_with(Vec::new()).await
+    }
+
+    /// With more arguments of the control plane.
+    pub async fn start_with(more: Vec<String>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let spire = Authority::new("spire");
         let client_ca = folder.path().join("client-ca.pem");
@@ -82,7 +99,8 @@ impl World {
             "--spiffe-id-template",
             TEMPLATE,
         ];
-        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned());
+        let arguments = arguments.chain(more).collect();
         let rig = Rig::start_as(Modules::Built, arguments, None)
             .await
             .expect("a control plane");
@@ -125,6 +143,12 @@ impl World {
 
     /// Asks for a certificate over TLS.
     pub async fn post_over_tls(&self, shown: Option<&Pair>, body: &Value) -> (u16, Value) {
+        let answered = self.post_to("/v1/identity/certificates", shown, body).await;
+        answered.expect("an answer")
+    }
+
+    /// Posts to a path over TLS; what went wrong, if there is no answer.
+    pub async fn post_to(&self, path: &str, shown: Option<&Pair>, body: &Value) -> Result<(u16, Value), String> {
         let mut config = (*self.config(shown)).clone();
         config.alpn_protocols.clear();
         let client = reqwest::Client::builder()
@@ -132,10 +156,19 @@ impl World {
             .use_preconfigured_tls(config)
             .build()
             .expect("a client");
-        let url = format!("https://{}/v1/identity/certificates", self.address);
-        let answer = client.post(url).json(body).send().await.expect("an answer");
+        let url = format!("https://{}{path}", self.address);
+        let answer = client.post(url).json(body).send().await;
+        let answer = answer.map_err(|error| format!("{error:?}"))?;
         let status = answer.status().as_u16();
-        (status, answer.json().await.expect("JSON"))
+        Ok((status, answer.json().await.map_err(|error| format!("{error:?}"))?))
+    }
+
+    /// The value of a metric's series, as it stands in the text; `None` while nothing was counted.
+    pub async fn metric(&self, series: &str) -> Option<u64> {
+        let url = format!("http://{}/metrics", self.rig.address());
+        let text = reqwest::get(url).await.ok()?.text().await.ok()?;
+        let of_it = |line: &str| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok();
+        text.lines().find_map(of_it)
     }
 
     pub async fn revoke(&self, body: Value) {

@@ -2,6 +2,7 @@
 
 use std::{
     path::PathBuf,
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -20,6 +21,8 @@ pub struct Gateway {
     pub state: PathBuf,
     /// What agents are told of where control planes are.
     pub endpoints: String,
+    /// More variables of agents.
+    pub variables: Vec<(&'static str, String)>,
 }
 
 /// An agent with its Envoy. Both are killed when it is dropped.
@@ -48,6 +51,7 @@ impl Gateway {
             port,
             state: rig.file(&format!("state-{name}")),
             endpoints: rig.address(),
+            variables: Vec::new(),
         }
     }
 
@@ -58,6 +62,16 @@ impl Gateway {
     /// Starts an agent, and does not wait for anything.
     pub fn start(&self, rig: &Rig) -> Agent {
         let (admin, port) = (ports::free().expect("a port"), ports::free().expect("a port"));
+        let command = self.command(rig, admin, port);
+        Agent {
+            process: rig.spawn(&format!("agent-{}", self.name), command).expect("an agent"),
+            admin: Admin::at(format!("127.0.0.1:{admin}")),
+            port,
+        }
+    }
+
+    /// `ferromesh proxy`, with Envoy's admin interface and its own on these ports.
+    pub fn command(&self, rig: &Rig, admin: u16, port: u16) -> Command {
         let resource = format!("mesh/colours/virtualGateway/{}", self.name);
         let mut command = rig.proxy_command(&resource).expect("a command");
         command
@@ -65,12 +79,9 @@ impl Gateway {
             .env("FERROMESH_STATE_DIR", &self.state)
             .env("APPNET_ENVOY_RESTART_COUNT", "10")
             .env("ENVOY_ADMIN_ACCESS_PORT", admin.to_string())
-            .env("APPNET_AGENT_HTTP_PORT", port.to_string());
-        Agent {
-            process: rig.spawn(&format!("agent-{}", self.name), command).expect("an agent"),
-            admin: Admin::at(format!("127.0.0.1:{admin}")),
-            port,
-        }
+            .env("APPNET_AGENT_HTTP_PORT", port.to_string())
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
     }
 
     /// Waits until it serves; how long that took.

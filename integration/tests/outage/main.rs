@@ -7,3 +7,4 @@ mod away;
 mod choice;
 mod refusal;
 mod restart;
+mod state_of_the_world;

@@ -113,15 +113,7 @@ impl Place<'_> {
                 let status = (self.ask_http2)(form.request(*header));
                 assert!(form.fits(status), "{what}: {status:?}");
                 assert_eq!(self.attempts(), u64::from(!form.is_refused()), "{what}: attempts");
-                for seen in self.seen() {
-                    for (name, value) in &seen.headers {
-                        let is_it = name.replace('_', "-") == header.0 && value == header.1.as_bytes();
-                        // Envoy may say the same of every request.
-                        let is_usual = usual.iter().any(|known| known.0 == *name && known.1 == *value);
-                        assert!(!is_it || is_usual, "{what} arrived: {seen:?}");
-                    }
-                    assert_eq!(seen.path, "/", "{what}");
-                }
+                self.assert_absent(*header, &usual, &what);
             }
         }
         self.inject(Faults::default());

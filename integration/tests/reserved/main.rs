@@ -5,32 +5,26 @@ mod forms;
 mod http2;
 mod place;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use ferromesh_integration::{
     hostile::{Http2, Request},
-    rig::{eventually, process::Process, Namespace, Rig, PATIENCE},
+    rig::{eventually, Network, Rig, Task, PATIENCE},
     two_colours::{self, TwoColours},
-    upstream::Upstream,
     wire,
 };
 use place::{assert_source, Place};
 use serde_json::{json, Value};
+use tokio::runtime::Handle;
 
-fn runtime() -> tokio::runtime::Runtime {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.expect("a runtime")
-}
-
-/// Sends bytes from this thread, which is in a namespace or not.
-fn exchange(address: &str, bytes: &[u8]) -> String {
-    // Nobody listens yet, or nobody answers: no answer.
-    runtime().block_on(wire::ask(address, bytes)).unwrap_or_default()
+/// Sends bytes; no answer where nobody listens yet, or nobody answers.
+async fn exchange(address: &str, bytes: &[u8]) -> String {
+    wire::ask(address, bytes).await.unwrap_or_default()
 }
 
 /// The same over HTTP/2.
-fn exchange_http2(address: &str, host: &str, request: &Request) -> Option<u16> {
-    let answer = runtime().block_on(Http2::ask(address, host, request));
+async fn exchange_http2(address: &str, host: &str, request: &Request) -> Option<u16> {
+    let answer = Http2::ask(address, host, request).await;
     answer.expect("an answer or a refusal")
 }
 
@@ -42,18 +36,8 @@ async fn at_a_gateway_clients_choose_neither_target_nor_attempts_nor_identity() 
     let place = Place {
         name: "gateway",
         host,
-        ask: Box::new(|bytes| {
-            let address = address.clone();
-            std::thread::spawn(move || exchange(&address, &bytes))
-                .join()
-                .expect("an answer")
-        }),
-        ask_http2: Box::new(|request| {
-            let address = address.clone();
-            std::thread::spawn(move || exchange_http2(&address, &address, &request))
-                .join()
-                .expect("an answer or a refusal")
-        }),
+        ask: Box::new(|bytes| Handle::current().block_on(exchange(&address, &bytes))),
+        ask_http2: Box::new(|request| Handle::current().block_on(exchange_http2(&address, &address, &request))),
         first: &mesh.blue,
         second: Some(&mesh.green),
         attempts: 3,
@@ -91,51 +75,46 @@ const ANYWHERE: &str = "10.79.1.99";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_nodes_way_out_and_in_clients_choose_neither_target_nor_attempts_nor_identity() {
-    let (caller, callee, stranger) = (
-        Namespace::create("caller").expect("a namespace"),
-        Namespace::create("callee").expect("a namespace"),
-        Namespace::create("stranger").expect("a namespace"),
-    );
-    caller
-        .connect([10, 79, 1, 1].into(), &callee, [10, 79, 1, 2].into())
-        .expect("a cable");
-    stranger
-        .connect([10, 79, 2, 1].into(), &callee, [10, 79, 2, 2].into())
-        .expect("a cable");
-    caller.redirect(&[]).expect("redirection");
-    callee.redirect(&[APP_PORT]).expect("redirection");
+    let network = Network::create().expect("a network");
+    let task = |name: &str, host| Task::create(&network, name, Ipv4Addr::new(10, 79, 1, host)).expect("a task");
+    let (mut caller, mut callee, stranger) = (task("caller", 1), task("callee", 2), task("stranger", 3));
     let rig = Rig::start().await.expect("a control plane");
     create(&rig).await;
-    let _caller = sidecar(&rig, &caller, "caller");
-    let _callee = sidecar(&rig, &callee, "blue");
-    let blue = start_app(&callee, "blue", SocketAddr::from(([127, 0, 0, 1], APP_PORT)));
-    let green = start_app(&callee, "green", SocketAddr::from(([10, 79, 1, 2], SECOND_PORT)));
-    let ask = |namespace: &Namespace, address: &str, bytes: Vec<u8>| {
-        namespace
-            .inside(|| exchange(address, &bytes))
-            .expect("inside the namespace")
+    caller
+        .start_sidecar(&rig, "mesh/m/virtualNode/caller")
+        .expect("a sidecar");
+    callee.serve_http("blue", APP_PORT).expect("an application");
+    callee
+        .start_sidecar(&rig, "mesh/m/virtualNode/blue")
+        .expect("a sidecar");
+    // After the redirection: no sidecar stands before it.
+    let second = SocketAddr::from((callee.address(), SECOND_PORT));
+    callee.serve_http_at("green", second).expect("an application");
+    let (blue, green) = (callee.http("blue"), callee.http("green"));
+    let ask = |task: &Task, address: &str, bytes: Vec<u8>| {
+        let answer = task.client(async || Ok(exchange(address, &bytes).await));
+        answer.expect("inside the namespace")
     };
     let service = format!("{}:9000", two_colours::SERVICE);
-    let ask_http2 = |namespace: &Namespace, address: &str, request: Request| {
-        namespace
-            .inside(|| exchange_http2(address, &service, &request))
-            .expect("inside the namespace")
+    let ask_http2 = |task: &Task, address: &str, request: Request| {
+        let status = task.client(async || Ok(exchange_http2(address, &service, &request).await));
+        status.expect("inside the namespace")
     };
     let out = Place {
         name: "the way out",
         host: service.clone(),
         ask: Box::new(|bytes| ask(&caller, &format!("{ANYWHERE}:9000"), bytes)),
         ask_http2: Box::new(|request| ask_http2(&caller, &format!("{ANYWHERE}:9000"), request)),
-        first: &blue.upstream,
-        second: Some(&green.upstream),
+        first: blue,
+        second: Some(green),
         attempts: 3,
     };
     let inward = Place {
         name: "the way in",
         host: service.clone(),
-        ask: Box::new(|bytes| ask(&stranger, &format!("10.79.2.2:{APP_PORT}"), bytes)),
-        ask_http2: Box::new(|request| ask_http2(&stranger, &format!("10.79.2.2:{APP_PORT}"), request)),
-        first: &blue.upstream,
+        ask: Box::new(|bytes| ask(&stranger, &format!("10.79.1.2:{APP_PORT}"), bytes)),
+        ask_http2: Box::new(|request| ask_http2(&stranger, &format!("10.79.1.2:{APP_PORT}"), request)),
+        first: blue,
         second: None,
         attempts: 1,
     };
@@ -183,45 +162,4 @@ async fn create(rig: &Rig) {
         json!({"virtualNodeName": "caller", "spec": caller}),
     )
     .await;
-}
-
-fn sidecar(rig: &Rig, namespace: &Namespace, node: &str) -> Process {
-    let mut command = rig
-        .proxy_command(&format!("mesh/m/virtualNode/{node}"))
-        .expect("a command");
-    command.env("APPMESH_XDS_ENDPOINT", rig.socket());
-    let process = rig.spawn(&format!("sidecar-{node}"), namespace.as_envoy(&command));
-    process.expect("a sidecar")
-}
-
-/// An application in a namespace.
-struct App {
-    upstream: Upstream,
-    runtime: Option<tokio::runtime::Runtime>,
-}
-
-impl Drop for App {
-    fn drop(&mut self) {
-        // Waiting for a runtime's end is not allowed where another one runs.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-fn start_app(namespace: &Namespace, name: &str, address: SocketAddr) -> App {
-    let start = || {
-        // Its worker is started by this thread and so belongs to the namespace as well.
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build();
-        let runtime = runtime.expect("a runtime");
-        let upstream = runtime.block_on(Upstream::start_at(name, address));
-        App {
-            upstream: upstream.expect("an upstream"),
-            runtime: Some(runtime),
-        }
-    };
-    namespace.inside(start).expect("inside the namespace")
 }

@@ -66,18 +66,23 @@ impl Place<'_> {
                 let is_refused = form == Form::Underscores;
                 assert_eq!(status, Some(if is_refused { 400 } else { 200 }), "{what}: {answer}");
                 assert_eq!(self.attempts(), u64::from(!is_refused), "{what}: attempts");
-                for seen in self.seen() {
-                    for (name, value) in &seen.headers {
-                        let is_it = name.replace('_', "-") == header.0 && value == header.1.as_bytes();
-                        // Envoy may say the same of every request.
-                        let is_usual = usual.iter().any(|known| known.0 == *name && known.1 == *value);
-                        assert!(!is_it || is_usual, "{what} arrived: {seen:?}");
-                    }
-                    assert_eq!(seen.path, "/", "{what}");
-                }
+                self.assert_absent(*header, &usual, &what);
             }
         }
         self.inject(Faults::default());
+    }
+
+    /// No request arrived with the header, and none went elsewhere; `usual`: what a plain request arrives with.
+    pub(super) fn assert_absent(&self, header: (&str, &str), usual: &[(String, Vec<u8>)], what: &str) {
+        for seen in self.seen() {
+            for (name, value) in &seen.headers {
+                let is_it = name.replace('_', "-") == header.0 && value == header.1.as_bytes();
+                // Envoy may say the same of every request.
+                let is_usual = usual.iter().any(|known| known.0 == *name && known.1 == *value);
+                assert!(!is_it || is_usual, "{what} arrived: {seen:?}");
+            }
+            assert_eq!(seen.path, "/", "{what}");
+        }
     }
 
     /// The target is drawn as if the header were not there.

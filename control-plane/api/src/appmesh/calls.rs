@@ -94,7 +94,7 @@ fn call(operation: &'static Operation) -> Option<Call> {
             .into_iter()
             .find_map(|(prefix, verb)| Some((verb, name.strip_prefix(prefix)?)))?;
             let is_named = |kind: &Kind| match verb {
-                Verb::List => collection_member(*kind).eq_ignore_ascii_case(of),
+                Verb::List => kind.list_member().eq_ignore_ascii_case(of),
                 _ => kind.shape_name() == of,
             };
             (verb, Some(Kind::ALL.into_iter().find(is_named)?))
@@ -113,19 +113,6 @@ fn segment(text: &'static str) -> Segment {
     match text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
         Some(label) => Segment::Label(label),
         None => Segment::Literal(text),
-    }
-}
-
-/// Name of a kind's collection in lists: `virtualNodes`.
-pub(super) fn collection_member(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Mesh => "meshes",
-        Kind::VirtualNode => "virtualNodes",
-        Kind::VirtualService => "virtualServices",
-        Kind::VirtualRouter => "virtualRouters",
-        Kind::Route => "routes",
-        Kind::VirtualGateway => "virtualGateways",
-        Kind::GatewayRoute => "gatewayRoutes",
     }
 }
 

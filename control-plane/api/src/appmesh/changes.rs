@@ -8,7 +8,7 @@ use ferromesh_store::{catalog, key, Change, StoreError};
 use serde_json::{json, Value};
 
 use super::tokens::Token;
-use super::{accounts, name_member, tags, wire, Call, Input, Scene};
+use super::{accounts, tags, wire, Call, Input, Scene};
 use crate::request::Expected;
 use crate::view::{self, View};
 use crate::ApiError;
@@ -168,9 +168,9 @@ impl Plan {
 
 /// Makes a resource.
 pub(super) fn create(scene: &Scene<'_>, call: &Call, kind: Kind, input: &Input) -> Result<Value, ApiError> {
-    let member = name_member(kind);
+    let member = kind.name_member();
     let wish = Wish {
-        key: input.key_named(kind, input.text(&member).unwrap_or_default()),
+        key: input.key_named(kind, input.text(member).unwrap_or_default()),
         what: What::Create {
             spec: spec(kind, input),
             tags: tags::read(input)?,
@@ -178,7 +178,7 @@ pub(super) fn create(scene: &Scene<'_>, call: &Call, kind: Kind, input: &Input) 
         // A precondition on what is not there yet would never hold.
         if_version: None,
     };
-    ApiError::refuse(wish.check(&member))?;
+    ApiError::refuse(wish.check(member))?;
     change(scene, call, input, &wish)
 }
 
@@ -192,7 +192,7 @@ pub(super) fn update(scene: &Scene<'_>, call: &Call, kind: Kind, input: &Input) 
         },
         if_version: input.if_version,
     };
-    ApiError::refuse(wish.check(&name_member(kind)))?;
+    ApiError::refuse(wish.check(kind.name_member()))?;
     change(scene, call, input, &wish)
 }
 

@@ -7,7 +7,7 @@ use ferromesh_model::shapes::{self, Location, Member, Type};
 use ferromesh_model::Violation;
 use serde_json::{Map, Value};
 
-use super::{name_member, Found};
+use super::Found;
 use crate::request::{Expected, Request};
 use crate::ApiError;
 
@@ -98,7 +98,7 @@ impl Input {
 
     /// Key of the resource that the path names.
     pub(super) fn key(&self, kind: Kind) -> Key {
-        self.key_named(kind, self.label(&name_member(kind)))
+        self.key_named(kind, self.label(kind.name_member()))
     }
 
     /// Key of a resource of this name in the collection that the path names.
@@ -106,7 +106,7 @@ impl Input {
         let mesh = self.label("meshName");
         match kind.parent() {
             _ if kind == Kind::Mesh => Key::mesh(name),
-            Some(parent) => Key::in_parent(mesh, kind, self.label(&name_member(parent)), name),
+            Some(parent) => Key::in_parent(mesh, kind, self.label(parent.name_member()), name),
             None => Key::in_mesh(mesh, kind, name),
         }
     }

@@ -10,7 +10,6 @@ use ferromesh_store::{catalog, key};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::calls::collection_member;
 use super::{accounts, wire, Input, Scene};
 use crate::access::{Role, Subject};
 use crate::state::hex;
@@ -23,7 +22,7 @@ const PAGE: usize = 100;
 pub(super) fn list(scene: &Scene<'_>, kind: Kind, input: &Input) -> Result<Value, ApiError> {
     // The collection's parents are those of any resource in it.
     super::above(scene, &input.key_named(kind, "any"))?;
-    let parent = kind.parent().map(|parent| input.label(&super::name_member(parent)));
+    let parent = kind.parent().map(|parent| input.label(parent.name_member()));
     let prefix = key::collection(kind, input.label("meshName"), parent);
     let scope = format!("{}/{prefix}", scene.owner);
     let after = position(input, &scope)?.map(|after| format!("{prefix}{after}"));
@@ -94,7 +93,7 @@ pub(super) fn meshes(scene: &Scene<'_>, input: &Input) -> Result<Value, ApiError
 
 fn answer(kind: Kind, page: Vec<Value>, token: Option<String>) -> Value {
     let mut answer = Map::new();
-    answer.insert(collection_member(kind).to_owned(), Value::Array(page));
+    answer.insert(kind.list_member().to_owned(), Value::Array(page));
     if let Some(token) = token {
         answer.insert("nextToken".to_owned(), Value::String(token));
     }

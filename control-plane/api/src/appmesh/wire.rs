@@ -4,8 +4,6 @@ use ferromesh_model::record::{Metadata, Record};
 use ferromesh_model::resource::Kind;
 use serde_json::{json, Map, Value};
 
-use super::name_member;
-
 /// A resource's status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Status {
@@ -54,10 +52,10 @@ pub(super) fn reference(record: &Record) -> Value {
 fn names(record: &Record) -> Map<String, Value> {
     let key = &record.key;
     let mut names = Map::new();
-    names.insert(name_member(Kind::Mesh), json!(key.mesh));
+    names.insert(Kind::Mesh.name_member().to_owned(), json!(key.mesh));
     if let (Some(kind), Some(parent)) = (key.kind.parent(), &key.parent) {
-        names.insert(name_member(kind), json!(parent));
+        names.insert(kind.name_member().to_owned(), json!(parent));
     }
-    names.insert(name_member(key.kind), json!(key.name));
+    names.insert(key.kind.name_member().to_owned(), json!(key.name));
     names
 }

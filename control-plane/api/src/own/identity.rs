@@ -290,13 +290,21 @@ fn issue(scene: &Scene<'_>, state: &ApiState, request: &Request) -> Result<Value
         tracing::info!(proxy, serial = issued.serial, "proxy certificate renewed");
         return Ok(json!(issued));
     };
-    let refuse = || refused(state, "the join token is not known, or it has expired or is used up");
+    // What is wrong with it is for the log, and not for whoever tries tokens out.
+    let refuse = |unfit: Unfit| {
+        let Unfit { id, proxy, reason } = unfit;
+        let error = refused(state, "the join token is not known, or it has expired or is used up");
+        if error.kind == ErrorKind::AccessDenied {
+            tracing::warn!(token = id, proxy, reason, "join token refused");
+        }
+        error
+    };
     let view = View::new(scene.store);
-    let token = good_token(&view, text, now)?.ok_or_else(refuse)?;
+    let token = good_token(&view, text, now)?.map_err(refuse)?;
     let issued = state.identities.issue(&token.proxy, &asked.csr)?;
     // Counted before it is given away: of two who come with the last use, one gets it.
     view::commit(scene.store, |view| {
-        let mut token = good_token(view, text, now)?.ok_or_else(refuse)?;
+        let mut token = good_token(view, text, now)?.map_err(refuse)?;
         token.used += 1;
         let change = catalog::put(key::join_token(&token.id), &token)?;
         Ok::<_, ApiError>((vec![change], ()))
@@ -310,18 +318,48 @@ fn issue(scene: &Scene<'_>, state: &ApiState, request: &Request) -> Result<Value
     Ok(json!(issued))
 }
 
+/// A join token that is not taken, without its secret.
+#[derive(Debug, Default)]
+struct Unfit {
+    /// Its id, where it has one.
+    id: Option<String>,
+    /// Whom it is for, where it is known.
+    proxy: Option<String>,
+    reason: &'static str,
+}
+
 /// The token of this text, if it is good.
-fn good_token(view: &View<'_>, text: &str, now: f64) -> Result<Option<JoinToken>, ApiError> {
+fn good_token(view: &View<'_>, text: &str, now: f64) -> Result<Result<JoinToken, Unfit>, ApiError> {
     let id = text.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_'));
     let Some((id, _)) = id.filter(|(id, _)| id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit())) else {
-        return Ok(None);
+        // Not quoted: it may be some other secret.
+        let reason = "it has not the form of a join token";
+        return Ok(Err(Unfit {
+            reason,
+            ..Unfit::default()
+        }));
+    };
+    let unfit = |proxy: Option<String>, reason| {
+        let id = Some(id.to_owned());
+        Ok(Err(Unfit { id, proxy, reason }))
     };
     let Some(stored) = view.get(&key::join_token(id))? else {
-        return Ok(None);
+        return unfit(
+            None,
+            "it is not known: it was deleted, or the proxy it was for is revoked",
+        );
     };
     let token: JoinToken = catalog::read(&stored)?;
-    let is_it = bool::from(digest(text).as_bytes().ct_eq(token.sha256.as_bytes()));
-    Ok((is_it && now < token.expires_at && token.used < token.uses).then_some(token))
+    if !bool::from(digest(text).as_bytes().ct_eq(token.sha256.as_bytes())) {
+        return unfit(Some(token.proxy), "it has the id of a token and another secret");
+    }
+    if now >= token.expires_at {
+        return unfit(Some(token.proxy), "it has expired");
+    }
+    if token.used >= token.uses {
+        return unfit(Some(token.proxy), "it is used up");
+    }
+    Ok(Ok(token))
 }
 
 fn refused(state: &ApiState, message: &str) -> ApiError {

@@ -10,8 +10,7 @@ use super::policies::absent;
 use crate::appmesh::Scene;
 use crate::request::Request;
 use crate::rollback::{CanaryReport, Comparisons, ReportRefused, Reporter};
-use crate::view;
-use crate::{ApiError, ErrorKind};
+use crate::{reporting, view, ApiError, ErrorKind};
 
 /// Most bytes of a report. Those of our filter stay below 200 KB.
 const MAX_REPORT: usize = 256 << 10;
@@ -74,6 +73,7 @@ pub(super) fn answer(
                 kind: segment(5).to_owned(),
                 name: segment(6).to_owned(),
             };
+            reporting::admit(request, &reporter)?;
             report(comparisons, &reporter, request)
         }
     }

@@ -17,7 +17,7 @@ use crate::appmesh::Scene;
 use crate::request::Request;
 use crate::rollback::{ReportRefused, Reporter};
 use crate::rollouts::{Events, Followed, Happening, ProxyReport, Rollouts, Turn, TurnRefused};
-use crate::{answer, ApiError, ApiState, Caller, ErrorKind};
+use crate::{answer, reporting, ApiError, ApiState, Caller, ErrorKind};
 
 /// Most bytes of a report.
 const MAX_REPORT: usize = 4 << 10;
@@ -118,6 +118,7 @@ pub(super) fn answer(
                 kind: segment(5).to_owned(),
                 name: segment(6).to_owned(),
             };
+            reporting::admit(request, &reporter)?;
             report(rollouts, &reporter, request).map(|value| answer::json(&value))
         }
         Page::Events => follow(scene.caller, state.events.as_ref(), request),

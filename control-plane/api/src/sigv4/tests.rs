@@ -15,6 +15,7 @@ fn request(method: Method, path: &str, query: &str, body: &'static str) -> Reque
         host: Some("mesh.local:8080".to_owned()),
         channel: Channel::Local,
         proven: None,
+        may_report: None,
     }
 }
 

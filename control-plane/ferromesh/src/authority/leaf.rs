@@ -33,7 +33,7 @@ const CLOCK_SKEW: Duration = Duration::from_secs(3600);
 const MAX_COMMON_NAME: usize = 64;
 
 /// A certificate with its key, as it is kept. Has no `Debug`: it holds a private key.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Leaf {
     arn: String,
@@ -93,12 +93,12 @@ impl Leaf {
     pub fn issue(
         arn: &str,
         names: &BTreeSet<String>,
-        before: Option<Self>,
+        before: Option<&Self>,
         root: &Root,
         now: SystemTime,
     ) -> Result<Self, AuthorityError> {
         let mut names = names.clone();
-        names.extend(before.into_iter().flat_map(|leaf| leaf.names));
+        names.extend(before.into_iter().flat_map(|leaf| leaf.names.iter().cloned()));
         let not_after = now + VALIDITY;
         let mut params = CertificateParams::default();
         params.subject_alt_names = names.iter().filter_map(|name| alternative_name(name)).collect();
@@ -147,9 +147,23 @@ impl Leaf {
 
     /// Keeps the certificate.
     pub fn write(&self, folder: &Path) -> Result<(), AuthorityError> {
+        private_file::write(&path(folder, &self.arn), &self.text(), 0o600)
+    }
+
+    /// As a text, private key and all.
+    pub fn text(&self) -> String {
         // Strings and numbers only: it cannot fail.
-        let text = serde_json::to_string_pretty(self).unwrap_or_default();
-        private_file::write(&path(folder, &self.arn), &text, 0o600)
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
+    /// The certificate in a text, if there is one.
+    pub fn of_text(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// The ARN that it was issued for.
+    pub fn arn(&self) -> &str {
+        &self.arn
     }
 
     /// The names that it is good for.
@@ -184,9 +198,13 @@ fn since_epoch(time: SystemTime) -> Duration {
 
 /// The file of an ARN. ARNs have slashes and may be long, their hashes not.
 fn path(folder: &Path, arn: &str) -> PathBuf {
+    folder.join(format!("{}.json", hashed(arn)))
+}
+
+/// 32 digits that stand for an ARN.
+pub fn hashed(arn: &str) -> String {
     let digest = Sha256::digest(arn.as_bytes());
-    let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    folder.join(format!("{name}.json"))
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Whether a name is a SPIFFE identity.

@@ -27,6 +27,12 @@ pub enum ShareError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is no authority yet, and the one that would be made could not be shared.
+    #[error(
+        "there is no certificate authority yet, and the store takes no writes now ({0}): another control plane would make \
+         another one. Start again when the store takes writes"
+    )]
+    NotNow(String),
     /// The store's root is sealed with a key that is not here.
     #[error(
         "the certificate authority in the store cannot be opened: {0}. All control planes over one store, and whoever \
@@ -53,19 +59,28 @@ pub fn share(
     now: std::time::SystemTime,
 ) -> Result<(), ShareError> {
     private_file::make_folder(folder)?;
+    let (key_path, certificate_path) = (folder.join("root.key"), folder.join("root.pem"));
+    let has_one = key_path.exists() || certificate_path.exists();
     for _ in 0..ATTEMPTS {
         if let Some(stored) = store.get(KEY)? {
             return take_over(folder, store, keyring, &stored);
         }
         let root = Root::open(folder, now)?;
         let certificate = root.certificate().to_owned();
-        let pem = private_file::read(&folder.join("root.key"))?.unwrap_or_default();
+        let pem = private_file::read(&key_path)?.unwrap_or_default();
         let key = keyring
             .seal(&pem, &context(&certificate))
             .map_err(ShareError::OtherKey)?;
         match put(store, &SharedRoot { certificate, key }, None) {
             // Another control plane was first: its root is taken over.
             Err(StoreError::Conflict(_)) => {}
+            Err(StoreError::Unavailable(reason)) if !has_one => {
+                // Whoever kept it would have issued by it before the store has another one.
+                for path in [&certificate_path, &key_path] {
+                    remove(path)?;
+                }
+                return Err(ShareError::NotNow(reason));
+            }
             Err(StoreError::Unavailable(reason)) => {
                 tracing::warn!(reason, "the certificate authority is not in the store yet");
                 return Ok(());
@@ -114,6 +129,14 @@ fn take_over(folder: &Path, store: &dyn Store, keyring: &Keyring, stored: &Store
     private_file::write(&key_path, &pem, 0o600)?;
     private_file::write(&certificate_path, &shared.certificate, 0o644)?;
     Ok(())
+}
+
+fn remove(path: &Path) -> Result<(), AuthorityError> {
+    std::fs::remove_file(path).map_err(|source| AuthorityError::File {
+        action: "remove",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn set_aside(path: &PathBuf) -> Result<(), AuthorityError> {

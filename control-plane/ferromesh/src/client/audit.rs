@@ -7,7 +7,7 @@ use serde_json::{json, Value};
 use super::{
     http::Client,
     output::{self, Table},
-    paths, selection, Connection, Format,
+    paths, selection, time_span, Query,
 };
 use crate::{exit::Exit, timestamp::rfc3339};
 
@@ -27,24 +27,11 @@ pub struct Arguments {
     #[arg(long, value_name = "COUNT", default_value_t = 1000)]
     limit: usize,
     #[command(flatten)]
-    format: Format,
-    #[command(flatten)]
-    connection: Connection,
+    query: Query,
 }
 
-/// Seconds of an age.
 fn age(text: &str) -> Result<u64, String> {
-    let wrong = || format!("{text:?}: expected a number with s, m, h or d, like 24h");
-    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return Err(wrong()),
-    };
-    let number: u64 = number.parse().map_err(|_| wrong())?;
-    number.checked_mul(seconds).ok_or_else(wrong)
+    time_span::seconds(text).ok_or_else(|| format!("{text:?}: expected a number with s, m, h or d, like 24h"))
 }
 
 /// Runs the command.
@@ -52,7 +39,7 @@ fn age(text: &str) -> Result<u64, String> {
 /// # Errors
 /// The client cannot be made, or output cannot be written.
 pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
-    let client = Client::new(&arguments.connection)?;
+    let client = Client::new(&arguments.query.connection)?;
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
@@ -85,7 +72,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             break;
         }
     }
-    output::print(arguments.format.output, &json!({ "records": records }), || {
+    output::print(arguments.query.format.output, &json!({ "records": records }), || {
         table(&records)
     })?;
     Ok(Exit::Success)
@@ -133,18 +120,5 @@ fn change(changed: &Value, number: &impl Fn(Option<&Value>) -> String) -> String
     match text("what") {
         "updated" if !after.is_empty() => format!("{} {before}→{after}", text("resource")),
         what => format!("{} {what}", text("resource")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ages_have_a_unit() {
-        assert_eq!((age("90s"), age("2h"), age("7d")), (Ok(90), Ok(7200), Ok(604_800)));
-        for wrong in ["", "h", "5", "-1h", "5y", "é"] {
-            assert!(age(wrong).is_err(), "{wrong}");
-        }
     }
 }

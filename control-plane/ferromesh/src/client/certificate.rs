@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{
     http::Client,
     output::{self, Table},
-    paths, selection, Connection, Format,
+    paths, selection, Connection, Query,
 };
 use crate::exit::Exit;
 
@@ -24,7 +24,7 @@ enum Action {
     /// Import a certificate with its key, or authorities, for an ARN
     Import(Import),
     /// List what was imported and issued
-    List(List),
+    List(Query),
     /// Show what there is for an ARN, without private keys
     Show(Show),
     /// Forget what was imported for an ARN
@@ -52,22 +52,12 @@ struct Import {
 }
 
 #[derive(Clone, Debug, clap::Args)]
-struct List {
-    #[command(flatten)]
-    format: Format,
-    #[command(flatten)]
-    connection: Connection,
-}
-
-#[derive(Clone, Debug, clap::Args)]
 struct Show {
     /// The ARN
     #[arg(long)]
     arn: String,
     #[command(flatten)]
-    format: Format,
-    #[command(flatten)]
-    connection: Connection,
+    query: Query,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -86,8 +76,8 @@ struct One {
 pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let (connection, arn) = match &arguments.action {
         Action::Import(import) => (&import.connection, import.arn.as_str()),
-        Action::List(list) => (&list.connection, ""),
-        Action::Show(show) => (&show.connection, show.arn.as_str()),
+        Action::List(query) => (&query.connection, ""),
+        Action::Show(show) => (&show.query.connection, show.arn.as_str()),
         Action::Delete(one) | Action::Renew(one) => (&one.connection, one.arn.as_str()),
     };
     let client = Client::new(connection)?;
@@ -105,12 +95,12 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         format!("certificate {arn}")
     };
     output::finish(answered, &label, |answer| match &arguments.action {
-        Action::List(list) => {
+        Action::List(query) => {
             let all = answer.get("certificates").and_then(Value::as_array);
             let all = all.cloned().unwrap_or_default();
-            output::print(list.format.output, answer, || table(&all))
+            output::print(query.format.output, answer, || table(&all))
         }
-        Action::Show(show) => output::print(show.format.output, answer, || table(std::slice::from_ref(answer))),
+        Action::Show(show) => output::print(show.query.format.output, answer, || table(std::slice::from_ref(answer))),
         _ => output::write(&format!("{label} {done}\n")),
     })
 }

@@ -6,7 +6,7 @@ use super::{
     noun::Noun,
     output, paths,
     selection::{self, Parent, SelectionError},
-    Connection, MeshName,
+    Connection, MeshName, WHICH_MESH,
 };
 use crate::exit::Exit;
 use ferromesh_model::resource::Kind;
@@ -60,7 +60,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
 fn what(arguments: &Arguments) -> Result<(String, String), SelectionError> {
     let mesh = || {
         let named = arguments.mesh.name.as_deref();
-        named.ok_or_else(|| SelectionError::Usage("which mesh? name it with --mesh or FERROMESH_MESH".to_owned()))
+        named.ok_or_else(|| SelectionError::Usage(WHICH_MESH.to_owned()))
     };
     let parent = arguments.parent.of(arguments.kind)?;
     match arguments.kind {

@@ -14,8 +14,6 @@ use serde_json::{json, Map, Value};
 
 pub use files::read;
 
-use super::paths;
-
 /// One resource to be applied.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
@@ -140,7 +138,7 @@ fn resource(mut members: Map<String, Value>, default_mesh: Option<&str>) -> Resu
     };
     let mut names = Vec::new();
     for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Mesh) {
-        if let Some(name) = take_name(paths::name_member(kind))? {
+        if let Some(name) = take_name(kind.name_member())? {
             names.push((kind, name));
         }
     }
@@ -156,8 +154,8 @@ fn resource(mut members: Map<String, Value>, default_mesh: Option<&str>) -> Resu
         )?),
         [(kind, name)] if kind.parent().is_none() => Key::in_mesh(mesh()?, *kind, name),
         [(kind, name)] => {
-            let parent = kind.parent().map_or("", paths::name_member);
-            return Err(format!("{} {name:?} has no {parent}", paths::name_member(*kind)));
+            let parent = kind.parent().map_or("", Kind::name_member);
+            return Err(format!("{} {name:?} has no {parent}", kind.name_member()));
         }
         // In the order of creation the parent stands before its child.
         [(parent, parent_name), (kind, name)] if kind.parent() == Some(*parent) => {
@@ -167,7 +165,7 @@ fn resource(mut members: Map<String, Value>, default_mesh: Option<&str>) -> Resu
             Key::in_parent(mesh()?, *kind, parent_name, name)
         }
         several => {
-            let members: Vec<_> = several.iter().map(|(kind, _)| paths::name_member(*kind)).collect();
+            let members: Vec<_> = several.iter().map(|(kind, _)| kind.name_member()).collect();
             return Err(format!("it is several resources at once: {}", members.join(", ")));
         }
     };

@@ -108,8 +108,8 @@ async fn fetch(client: &Client, mesh: &MeshName) -> Result<Vec<Resource>, Select
 
 async fn names(client: &Client, kind: Kind, mesh: &str, parent: Option<&str>) -> Result<Vec<String>, CallError> {
     let collection = paths::collection(kind, mesh, parent);
-    let items = client.list(&collection, paths::list_member(kind)).await?;
-    let name = |item: &Value| text(item, paths::name_member(kind)).map(str::to_owned);
+    let items = client.list(&collection, kind.list_member()).await?;
+    let name = |item: &Value| text(item, kind.name_member()).map(str::to_owned);
     Ok(items.iter().filter_map(name).collect())
 }
 

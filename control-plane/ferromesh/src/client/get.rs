@@ -69,15 +69,15 @@ async fn fetch(client: &Client, arguments: &Arguments) -> Result<Value, Selectio
 
 /// All resources of a kind; of routes those of one parent, or of all parents in the mesh.
 async fn list(client: &Client, kind: Kind, mesh: &str, parent: Option<&str>) -> Result<Vec<Value>, SelectionError> {
-    let member = paths::list_member(kind);
+    let member = kind.list_member();
     let parents = match (kind.parent(), parent) {
         (None, _) => return Ok(client.list(&paths::collection(kind, mesh, None), member).await?),
         (Some(_), Some(parent)) => vec![parent.to_owned()],
         (Some(holder), None) => {
             let holders = client
-                .list(&paths::collection(holder, mesh, None), paths::list_member(holder))
+                .list(&paths::collection(holder, mesh, None), holder.list_member())
                 .await?;
-            let name = |item: &Value| text(item, paths::name_member(holder)).map(str::to_owned);
+            let name = |item: &Value| text(item, holder.name_member()).map(str::to_owned);
             holders.iter().filter_map(name).collect()
         }
     };
@@ -114,7 +114,7 @@ fn resources(kind: Kind, items: &[Value]) -> Table {
         // A described resource has its metadata in a member of its own, a listed one among the others.
         let metadata = item.get("metadata").unwrap_or(item);
         let updated = metadata.get("lastUpdatedAt").and_then(Value::as_f64);
-        let name = |kind: Kind| text(item, paths::name_member(kind)).unwrap_or_default().to_owned();
+        let name = |kind: Kind| text(item, kind.name_member()).unwrap_or_default().to_owned();
         let cells = parent.map(name).into_iter().chain([
             name(kind),
             metadata.get("version").map(Value::to_string).unwrap_or_default(),

@@ -3,9 +3,9 @@
 use serde_json::{json, Value};
 
 use super::{
-    http::{CallError, Client},
+    http::Client,
     output::{self, Table},
-    paths, selection, Connection, Format,
+    paths, selection, Connection, Query,
 };
 use crate::{exit::Exit, timestamp::rfc3339};
 
@@ -23,7 +23,7 @@ enum Action {
     /// Revoke a certificate, or all of a proxy up to now with its join tokens; open streams are cut within seconds
     Revoke(Revoke),
     /// List what is revoked
-    List(List),
+    List(Query),
     /// Take a revocation back
     Restore(Restore),
 }
@@ -36,14 +36,6 @@ struct Revoke {
     /// The proxy: mesh/MESH/virtualNode/NAME or mesh/MESH/virtualGateway/NAME
     #[arg(long, value_name = "PROXY")]
     node: Option<String>,
-    #[command(flatten)]
-    connection: Connection,
-}
-
-#[derive(Clone, Debug, clap::Args)]
-struct List {
-    #[command(flatten)]
-    format: Format,
     #[command(flatten)]
     connection: Connection,
 }
@@ -72,33 +64,15 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
                 }
             };
             let answer = Client::new(&revoke.connection)?.ask(PATH, &body).await;
-            finish(answer, |_| output::write(&format!("{label} revoked\n")))
+            output::finish(answer, "", |_| output::write(&format!("{label} revoked\n")))
         }
-        Action::List(list) => {
-            let answer = Client::new(&list.connection)?.get(PATH).await;
-            finish(answer, |answer| {
-                output::print(list.format.output, answer, || table(answer))
-            })
-        }
+        Action::List(query) => query.show(PATH, "", table).await,
         Action::Restore(restore) => {
             let path = format!("{PATH}/{}", paths::component(&restore.id));
             let answer = Client::new(&restore.connection)?.delete(&path).await;
-            finish(answer, |_| {
+            output::finish(answer, "", |_| {
                 output::write(&format!("{} is no longer revoked\n", restore.id))
             })
-        }
-    }
-}
-
-fn finish(answer: Result<Value, CallError>, show: impl FnOnce(&Value) -> anyhow::Result<()>) -> anyhow::Result<Exit> {
-    match answer {
-        Ok(answer) => {
-            show(&answer)?;
-            Ok(Exit::Success)
-        }
-        Err(error) => {
-            eprintln!("error: {error}");
-            Ok(Exit::Failure)
         }
     }
 }

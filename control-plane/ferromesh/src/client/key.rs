@@ -11,7 +11,7 @@ use serde_json::{json, Value};
 use super::{
     http::{CallError, Client},
     output::{self, Form, Table},
-    paths, selection, Connection, Format,
+    paths, selection, Connection, Query,
 };
 use crate::{
     exit::Exit,
@@ -31,7 +31,7 @@ enum Action {
     /// Make a key for a principal; its secret is shown once
     Create(Box<Create>),
     /// List keys, without their secrets
-    List(List),
+    List(Query),
     /// Take a key again that was disabled
     Enable(One),
     /// Take a key no more, until it is enabled
@@ -69,17 +69,7 @@ struct Create {
     #[command(flatten)]
     store: StoreFlags,
     #[command(flatten)]
-    format: Format,
-    #[command(flatten)]
-    connection: Connection,
-}
-
-#[derive(Clone, Debug, clap::Args)]
-struct List {
-    #[command(flatten)]
-    format: Format,
-    #[command(flatten)]
-    connection: Connection,
+    query: Query,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -108,12 +98,7 @@ struct Bind {
 pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     match arguments.action {
         Action::Create(create) => self::create(&create).await,
-        Action::List(list) => {
-            let answer = Client::new(&list.connection)?.get("/v1/keys").await;
-            output::finish(answer, "", |answer| {
-                output::print(list.format.output, answer, || table(answer))
-            })
-        }
+        Action::List(query) => query.show("/v1/keys", "", table).await,
         Action::Enable(one) => turn(&one, "enable", "enabled").await,
         Action::Disable(one) => turn(&one, "disable", "disabled").await,
         Action::Delete(one) => {
@@ -146,13 +131,13 @@ async fn create(create: &Create) -> anyhow::Result<Exit> {
         }
         None => {
             let body = create.body();
-            Client::new(&create.connection)?.ask("/v1/keys", &body).await
+            Client::new(&create.query.connection)?.ask("/v1/keys", &body).await
         }
     };
+    if create.query.format.output != Form::Table {
+        return create.query.finish(answer, "", table);
+    }
     output::finish(answer, "", |answer| {
-        if create.format.output != Form::Table {
-            return output::print(create.format.output, answer, || table(&json!({})));
-        }
         let text = |member| selection::text(answer, member).unwrap_or_default();
         let (id, secret) = (text("id"), text("secret"));
         output::write(&if create.bearer {

@@ -17,6 +17,7 @@ pub mod registry;
 pub mod sets;
 pub mod unpack;
 
+use super::Query;
 use crate::exit::Exit;
 
 /// The flags of `ferromesh module`.
@@ -33,7 +34,7 @@ enum Command {
     #[command(disable_version_flag = true)]
     Add(Box<add::Arguments>),
     /// Show the module sets that there are, and which meshes use them
-    List(sets::List),
+    List(Query),
     /// Show a module set, or with --mesh what a mesh has chosen and had before
     Show(sets::Show),
     /// Give the proxies of a mesh another module set
@@ -57,7 +58,7 @@ enum Command {
 pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     match arguments.command {
         Command::Add(arguments) => add::run(*arguments).await,
-        Command::List(arguments) => sets::list(&arguments).await,
+        Command::List(query) => sets::list(&query).await,
         Command::Show(arguments) => sets::show(&arguments).await,
         Command::Rollout(arguments) => sets::roll_out(&arguments).await,
         Command::Rollback(arguments) => sets::roll_back(&arguments).await,

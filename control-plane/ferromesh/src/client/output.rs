@@ -1,7 +1,6 @@
 //! Results as a table, JSON or YAML.
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::http::CallError;
 use crate::exit::Exit;
@@ -11,10 +10,10 @@ use crate::exit::Exit;
 ///
 /// # Errors
 /// Output cannot be written.
-pub fn finish(
-    answered: Result<Value, CallError>,
+pub fn finish<T>(
+    answered: Result<T, CallError>,
     about: &str,
-    show: impl FnOnce(&Value) -> anyhow::Result<()>,
+    show: impl FnOnce(&T) -> anyhow::Result<()>,
 ) -> anyhow::Result<Exit> {
     match answered {
         Ok(answer) => {

@@ -2,6 +2,7 @@
 
 use ferromesh_model::policy::RampTurn;
 use ferromesh_model::resource::{Key, Kind};
+pub use ferromesh_model::url::component;
 
 /// Path of the collection that a resource is in: create is a `PUT` there, list a `GET`.
 ///
@@ -25,32 +26,6 @@ pub fn collection(kind: Kind, mesh: &str, parent: Option<&str>) -> String {
 pub fn item(key: &Key) -> String {
     let collection = collection(key.kind, &key.mesh, key.parent.as_deref());
     format!("{collection}/{}", component(&key.name))
-}
-
-/// The member of a create request that holds the name: `virtualNodeName`.
-pub fn name_member(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Mesh => "meshName",
-        Kind::VirtualNode => "virtualNodeName",
-        Kind::VirtualService => "virtualServiceName",
-        Kind::VirtualRouter => "virtualRouterName",
-        Kind::Route => "routeName",
-        Kind::VirtualGateway => "virtualGatewayName",
-        Kind::GatewayRoute => "gatewayRouteName",
-    }
-}
-
-/// The member of a list's answer that holds the list: `virtualNodes`.
-pub fn list_member(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Mesh => "meshes",
-        Kind::VirtualNode => "virtualNodes",
-        Kind::VirtualService => "virtualServices",
-        Kind::VirtualRouter => "virtualRouters",
-        Kind::Route => "routes",
-        Kind::VirtualGateway => "virtualGateways",
-        Kind::GatewayRoute => "gatewayRoutes",
-    }
 }
 
 /// Paths of a resource's tags: list (`GET`) and set (`PUT`).
@@ -98,19 +73,6 @@ pub const CERTIFICATES: &str = "/v1/certificates";
 /// Path of what there is for an ARN.
 pub fn certificate(arn: &str) -> String {
     format!("{CERTIFICATES}/{}", component(arn))
-}
-
-/// A name as a part of a path or a query: everything but RFC 3986's unreserved characters is percent-encoded.
-pub fn component(name: &str) -> String {
-    let mut encoded = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use ferromesh_model::policy::RampTurn;
 
-use super::{http::Client, output, paths, Connection, MeshName};
+use super::{http::Client, output, paths, Connection, MeshName, WHICH_MESH};
 use crate::exit::Exit;
 
 /// The flags of `ferromesh ramp`.
@@ -30,7 +30,7 @@ fn turn(word: &str) -> Result<RampTurn, String> {
 pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let client = Client::new(&arguments.connection)?;
     let Some(mesh) = &arguments.mesh.name else {
-        return Ok(Exit::usage(["which mesh? name it with --mesh or FERROMESH_MESH"]));
+        return Ok(Exit::usage([WHICH_MESH]));
     };
     let label = format!("policy/{}", arguments.policy);
     let done = match arguments.turn {
@@ -38,14 +38,6 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         RampTurn::Pause => "paused",
         RampTurn::Resume => "resumed",
     };
-    match client.post(&paths::ramp(mesh, &arguments.policy, arguments.turn)).await {
-        Ok(_) => {
-            output::write(&format!("{label} {done}\n"))?;
-            Ok(Exit::Success)
-        }
-        Err(error) => {
-            eprintln!("error: {label}: {error}");
-            Ok(Exit::Failure)
-        }
-    }
+    let answered = client.post(&paths::ramp(mesh, &arguments.policy, arguments.turn)).await;
+    output::finish(answered, &label, |_| output::write(&format!("{label} {done}\n")))
 }

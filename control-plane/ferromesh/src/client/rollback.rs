@@ -7,7 +7,7 @@ use super::{
     output::{self, Table},
     paths,
     selection::text,
-    Connection, Format, MeshName,
+    Connection, MeshName, Query, WHICH_MESH,
 };
 use crate::{exit::Exit, timestamp};
 
@@ -33,9 +33,7 @@ struct Show {
     #[command(flatten)]
     mesh: MeshName,
     #[command(flatten)]
-    format: Format,
-    #[command(flatten)]
-    connection: Connection,
+    query: Query,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -54,12 +52,12 @@ struct Clear {
 /// The client cannot be made, or output cannot be written.
 pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let (policy, mesh, connection) = match &arguments.action {
-        Action::Show(show) => (&show.policy, &show.mesh, &show.connection),
+        Action::Show(show) => (&show.policy, &show.mesh, &show.query.connection),
         Action::Clear(clear) => (&clear.policy, &clear.mesh, &clear.connection),
     };
     let client = Client::new(connection)?;
     let Some(mesh) = &mesh.name else {
-        return Ok(Exit::usage(["which mesh? name it with --mesh or FERROMESH_MESH"]));
+        return Ok(Exit::usage([WHICH_MESH]));
     };
     let answered = match &arguments.action {
         Action::Show(_) => client.get(&paths::rollback(mesh, policy)).await,
@@ -68,7 +66,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let label = format!("policy/{policy}");
     output::finish(answered, &label, |answer| match &arguments.action {
         Action::Clear(_) => output::write(&format!("{label} cleared\n")),
-        Action::Show(show) => output::print(show.format.output, answer, || table(answer)),
+        Action::Show(show) => output::print(show.query.format.output, answer, || table(answer)),
     })
 }
 

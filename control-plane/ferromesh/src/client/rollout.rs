@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use super::{
-    http::{CallError, Client},
+    http::Client,
     output::{self, Table},
     paths,
     selection::text,
-    Connection, Format, MeshName,
+    Connection, MeshName, Query, WHICH_MESH,
 };
 use crate::{exit::Exit, timestamp};
 
@@ -41,9 +41,7 @@ struct Look {
     #[command(flatten)]
     mesh: MeshName,
     #[command(flatten)]
-    format: Format,
-    #[command(flatten)]
-    connection: Connection,
+    query: Query,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -51,9 +49,7 @@ struct Candidate {
     /// The candidate, as `ferromesh rollout list` names it
     candidate: String,
     #[command(flatten)]
-    mesh: MeshName,
-    #[command(flatten)]
-    connection: Connection,
+    mesh: Mesh,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -75,48 +71,33 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Action::Retry(of) => of.turn("retry", "is tried again").await,
         Action::Skip(of) => of.turn("skip", "goes to every proxy").await,
         Action::Approve(of) => of.turn("approve", "approved").await,
-        Action::Pause(of) => turn(&of.connection, &of.mesh, "pause", "paused").await,
-        Action::Resume(of) => turn(&of.connection, &of.mesh, "resume", "resumed").await,
+        Action::Pause(mesh) => mesh.turn("pause", "paused").await,
+        Action::Resume(mesh) => mesh.turn("resume", "resumed").await,
     }
 }
 
 impl Candidate {
     async fn turn(&self, verb: &str, done: &str) -> anyhow::Result<Exit> {
         let path = format!("{}/{verb}", paths::component(&self.candidate));
-        turn(
-            &self.connection,
-            &self.mesh,
-            &path,
-            &format!("{} {done}", self.candidate),
-        )
-        .await
+        let done = format!("{} {done}", self.candidate);
+        self.mesh.turn(&path, &done).await
     }
 }
 
-async fn turn(connection: &Connection, mesh: &MeshName, path: &str, done: &str) -> anyhow::Result<Exit> {
-    let client = Client::new(connection)?;
-    let Some(mesh) = &mesh.name else {
-        return Ok(Exit::usage(["which mesh? name it with --mesh or FERROMESH_MESH"]));
-    };
-    match client
-        .post(&format!("/v1/rollouts/{}/{path}", paths::component(mesh)))
-        .await
-    {
-        Ok(_) => {
-            output::write(&format!("rollout/{mesh} {done}\n"))?;
-            Ok(Exit::Success)
-        }
-        Err(error) => failed(&error),
+impl Mesh {
+    async fn turn(&self, path: &str, done: &str) -> anyhow::Result<Exit> {
+        let client = Client::new(&self.connection)?;
+        let Some(mesh) = &self.mesh.name else {
+            return Ok(Exit::usage([WHICH_MESH]));
+        };
+        let path = format!("/v1/rollouts/{}/{path}", paths::component(mesh));
+        let answered = client.post(&path).await;
+        output::finish(answered, "", |_| output::write(&format!("rollout/{mesh} {done}\n")))
     }
-}
-
-fn failed(error: &CallError) -> anyhow::Result<Exit> {
-    eprintln!("error: {error}");
-    Ok(Exit::Failure)
 }
 
 async fn show(look: Look, with_verdicts: bool) -> anyhow::Result<Exit> {
-    let client = Client::new(&look.connection)?;
+    let client = Client::new(&look.query.connection)?;
     let found = match &look.mesh.name {
         Some(mesh) => {
             let path = format!("/v1/rollouts/{}", paths::component(mesh));
@@ -124,12 +105,9 @@ async fn show(look: Look, with_verdicts: bool) -> anyhow::Result<Exit> {
         }
         None => client.list_at_once("/v1/rollouts", "rollouts").await,
     };
-    let meshes = match found {
-        Ok(meshes) => meshes,
-        Err(error) => return failed(&error),
-    };
-    output::print(look.format.output, &meshes, || table(&meshes, with_verdicts))?;
-    Ok(Exit::Success)
+    output::finish(found, "", |meshes| {
+        output::print(look.query.format.output, meshes, || table(meshes, with_verdicts))
+    })
 }
 
 fn table(meshes: &[Value], with_verdicts: bool) -> Table {

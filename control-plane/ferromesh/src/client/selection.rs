@@ -57,7 +57,7 @@ pub async fn mesh(client: &Client, named: &MeshName) -> Result<String, Selection
         return Ok(name.clone());
     }
     let meshes = client
-        .list(&paths::collection(Kind::Mesh, "", None), paths::list_member(Kind::Mesh))
+        .list(&paths::collection(Kind::Mesh, "", None), Kind::Mesh.list_member())
         .await?;
     let names: Vec<&str> = meshes.iter().filter_map(|mesh| text(mesh, "meshName")).collect();
     match names.as_slice() {

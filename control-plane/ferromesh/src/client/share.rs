@@ -7,7 +7,7 @@ use super::{
     output::{self, Table},
     paths,
     selection::text,
-    Connection, Format, MeshName,
+    Connection, MeshName, Query, WHICH_MESH,
 };
 use crate::{exit::Exit, timestamp};
 
@@ -23,7 +23,7 @@ enum Action {
     /// Let another account use a mesh: make virtual nodes, services, routers and routes in it
     Add(Change),
     /// Show what this account shares, and what others share with it
-    List(List),
+    List(Query),
     /// End it; what the other account made in the mesh stays
     Remove(Change),
 }
@@ -38,37 +38,22 @@ struct Change {
     connection: Connection,
 }
 
-#[derive(Clone, Debug, clap::Args)]
-struct List {
-    #[command(flatten)]
-    format: Format,
-    #[command(flatten)]
-    connection: Connection,
-}
-
 /// Runs the command.
 ///
 /// # Errors
 /// The client cannot be made, or output cannot be written.
 pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     match &arguments.action {
-        Action::List(list) => show(list).await,
+        Action::List(query) => query.show("/v1/shares", "", table).await,
         Action::Add(change) => write(change, "shared with").await,
         Action::Remove(change) => write(change, "no longer shared with").await,
     }
 }
 
-async fn show(list: &List) -> anyhow::Result<Exit> {
-    let client = Client::new(&list.connection)?;
-    output::finish(client.get("/v1/shares").await, "", |answer| {
-        output::print(list.format.output, answer, || table(answer))
-    })
-}
-
 async fn write(change: &Change, done: &str) -> anyhow::Result<Exit> {
     let client = Client::new(&change.connection)?;
     let Some(mesh) = &change.mesh.name else {
-        return Ok(Exit::usage(["which mesh? name it with --mesh or FERROMESH_MESH"]));
+        return Ok(Exit::usage([WHICH_MESH]));
     };
     let path = paths::share(mesh, &change.account);
     let answered = match done {

@@ -3,9 +3,9 @@
 use serde_json::{json, Value};
 
 use super::{
-    http::{CallError, Client},
+    http::Client,
     output::{self, Form, Table},
-    paths, selection, Connection, Format,
+    paths, selection, time_span, Connection, Query,
 };
 use crate::{exit::Exit, timestamp::rfc3339};
 
@@ -23,7 +23,7 @@ enum Action {
     /// Make a join token for one proxy; it is shown once
     Create(Create),
     /// List join tokens, without their secrets
-    List(List),
+    List(Query),
     /// Delete a join token
     Delete(Delete),
 }
@@ -40,17 +40,7 @@ struct Create {
     #[arg(long, value_name = "N", default_value_t = 1)]
     uses: u32,
     #[command(flatten)]
-    format: Format,
-    #[command(flatten)]
-    connection: Connection,
-}
-
-#[derive(Clone, Debug, clap::Args)]
-struct List {
-    #[command(flatten)]
-    format: Format,
-    #[command(flatten)]
-    connection: Connection,
+    query: Query,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -69,11 +59,11 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     match arguments.action {
         Action::Create(create) => {
             let body = json!({ "proxy": create.node, "ttlSeconds": create.ttl, "uses": create.uses });
-            let answer = Client::new(&create.connection)?.ask(PATH, &body).await;
-            finish(answer, |answer| {
-                if create.format.output != Form::Table {
-                    return output::print(create.format.output, answer, || table(&json!({})));
-                }
+            let answer = Client::new(&create.query.connection)?.ask(PATH, &body).await;
+            if create.query.format.output != Form::Table {
+                return create.query.finish(answer, "", table);
+            }
+            output::finish(answer, "", |answer| {
                 let text = |member| selection::text(answer, member).unwrap_or_default();
                 output::write(&format!("FERROMESH_JOIN_TOKEN={}\n", text("token")))?;
                 eprintln!(
@@ -84,48 +74,19 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
                 Ok(())
             })
         }
-        Action::List(list) => {
-            let answer = Client::new(&list.connection)?.get(PATH).await;
-            finish(answer, |answer| {
-                output::print(list.format.output, answer, || table(answer))
-            })
-        }
+        Action::List(query) => query.show(PATH, "", table).await,
         Action::Delete(delete) => {
             let path = format!("{PATH}/{}", paths::component(&delete.id));
             let answer = Client::new(&delete.connection)?.delete(&path).await;
-            finish(answer, |_| {
+            output::finish(answer, "", |_| {
                 output::write(&format!("join token {} deleted\n", delete.id))
             })
         }
     }
 }
 
-/// A time with its unit.
-fn seconds(text: &str) -> Result<u64, String> {
-    let form = || "expected a whole number with s, m, h or d after it, such as 30m".to_owned();
-    let unit = text.chars().last().ok_or_else(form)?;
-    let number = text.strip_suffix(unit).and_then(|number| number.parse::<u64>().ok());
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3600,
-        'd' => 86_400,
-        _ => return Err(form()),
-    };
-    number.and_then(|number| number.checked_mul(seconds)).ok_or_else(form)
-}
-
-fn finish(answer: Result<Value, CallError>, show: impl FnOnce(&Value) -> anyhow::Result<()>) -> anyhow::Result<Exit> {
-    match answer {
-        Ok(answer) => {
-            show(&answer)?;
-            Ok(Exit::Success)
-        }
-        Err(error) => {
-            eprintln!("error: {error}");
-            Ok(Exit::Failure)
-        }
-    }
+fn seconds(text: &str) -> Result<u64, &'static str> {
+    time_span::seconds(text).ok_or("expected a whole number with s, m, h or d after it, such as 30m")
 }
 
 fn table(answer: &Value) -> Table {
@@ -150,19 +111,4 @@ fn table(answer: &Value) -> Table {
         ]);
     }
     table
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_has_a_unit() {
-        assert_eq!(seconds("90s"), Ok(90));
-        assert_eq!(seconds("2h"), Ok(7200));
-        assert_eq!(seconds("7d"), Ok(604_800));
-        for text in ["", "1", "h", "1.5h", "-1m", "1w", "1é", "99999999999999999999d"] {
-            assert!(seconds(text).is_err(), "{text:?}");
-        }
-    }
 }

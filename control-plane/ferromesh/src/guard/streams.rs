@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use ferromesh_xds::{Applicant, Subscription};
+use ferromesh_xds::{peer::Certificate, Applicant, Subscription};
 use tokio::sync::oneshot;
 use tonic::Status;
 
@@ -57,6 +57,16 @@ impl Streams {
             end,
         });
         Ok(ended)
+    }
+
+    /// What an open stream of a proxy was let in with, if it shows this certificate on the same connection.
+    pub fn shown_on(&self, key: &ProxyKey, certificate: &Arc<Certificate>) -> Option<Shown> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_proxy = open.get(key)?.iter().filter(|one| !one.end.is_closed());
+        let mut shown = of_proxy.filter_map(|one| one.shown.as_ref());
+        shown
+            .find(|shown| Arc::ptr_eq(&shown.certificate, certificate))
+            .cloned()
     }
 
     /// Ends those with a certificate for which a status is given, and forgets those that have ended; how many it ended.

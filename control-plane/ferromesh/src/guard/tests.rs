@@ -1,8 +1,10 @@
 mod asked;
 mod bench;
 mod cutting;
+mod handshake;
 mod property;
 mod quota;
+mod reports;
 
 use ferromesh_api::Revocation;
 use ferromesh_store::{catalog, key, Change, Transaction};

@@ -84,7 +84,7 @@ impl Refusal {
                  token"
                     .to_owned()
             }
-            Self::AnotherProxy => "the certificate does not stand for the proxy of this node id".to_owned(),
+            Self::AnotherProxy => "the certificate does not stand for this proxy".to_owned(),
             Self::TooMany { proxy, most } => {
                 format!("{proxy} has {most} connected Envoys, and the quota is {most}")
             }

@@ -40,7 +40,8 @@ pub fn find(flag: Option<&Path>, variable: Option<OsString>, search_path: Option
         })
 }
 
-fn is_executable(path: &Path) -> bool {
+/// Whether a path names a file that can be run.
+pub fn is_executable(path: &Path) -> bool {
     path.metadata()
         .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
@@ -97,13 +98,17 @@ pub fn arguments(settings: &Settings, files: &Files) -> Vec<OsString> {
 /// # Errors
 /// What the system says.
 pub fn start(binary: &Path, arguments: &[OsString]) -> std::io::Result<Child> {
-    let parent = rustix::process::getpid();
     let mut command = Command::new(binary);
-    command
-        .args(arguments)
-        // A Ctrl-C in a terminal goes to the whole process group; Envoy shall be drained, not interrupted.
-        .process_group(0)
-        .kill_on_drop(true);
+    command.args(arguments);
+    tie_to_this_process(&mut command);
+    command.spawn()
+}
+
+/// What is started ends with this process, or with the thread that starts it, however these end; and it is a process group
+/// of its own: a Ctrl-C in a terminal goes to the whole group of ours, and Envoy shall be drained, not interrupted.
+pub fn tie_to_this_process(command: &mut Command) {
+    let parent = rustix::process::getpid();
+    command.process_group(0).kill_on_drop(true);
     let die_with_parent = move || {
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
         // The parent may have ended before the call above.
@@ -117,7 +122,6 @@ pub fn start(binary: &Path, arguments: &[OsString]) -> std::io::Result<Child> {
     unsafe {
         command.pre_exec(die_with_parent);
     }
-    command.spawn()
 }
 
 /// Asks a process to end.

@@ -20,6 +20,7 @@ mod keeper;
 mod last_good;
 mod memory;
 mod pass;
+mod refusals;
 mod reports;
 mod standing;
 mod uplink;
@@ -51,6 +52,7 @@ use crate::{
 pub use file::{Owner, Secrets};
 use keeper::Keeper;
 use memory::Memory;
+use refusals::Refusals;
 use reports::Reports;
 use standing::Standing;
 pub use standing::View;
@@ -105,6 +107,7 @@ struct Shared {
     memory: Arc<Memory>,
     fallback: AggregatedDiscoveryService,
     reports: Reports,
+    refusals: Refusals,
     standing: Standing,
 }
 
@@ -168,6 +171,7 @@ pub async fn start(
             uplink,
             memory: Arc::clone(&memory),
             reports: Reports::default(),
+            refusals: Refusals::default(),
             standing: Standing::default(),
         }),
     };
@@ -204,7 +208,7 @@ impl Relay {
 
     /// The agent's metrics in Prometheus' text form.
     pub fn prometheus(&self) -> String {
-        self.shared.standing.prometheus(self.shared.memory.good_at())
+        self.shared.standing.prometheus(self.shared.memory.good_at()) + &self.shared.refusals.prometheus()
     }
 
     async fn answer(self, request: Request<Incoming>) -> Response<Body> {
@@ -215,7 +219,10 @@ impl Relay {
             STATE_OF_THE_WORLD if is_grpc => self.discovery(Protocol::StateOfTheWorld, request).await,
             // It says that it does not know the method.
             _ if is_grpc => self.answer_from_last_good(request).await,
-            _ => self.shared.reports.answer(&self.shared.uplink, request).await,
+            _ => {
+                let Shared { uplink, refusals, .. } = &*self.shared;
+                self.shared.reports.answer(uplink, refusals, request).await
+            }
         }
     }
 

@@ -1,15 +1,12 @@
 //! What `ferromesh rate-limit-service` was asked to do: flags, then the configuration file, then defaults.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use ferromesh_ratelimit::{Client, RedisConfig, StoreTls};
 use serde::Deserialize;
 use tokio_rustls::TlsAcceptor;
 
-use crate::address::Address;
+use crate::{address::Address, config_file};
 
 /// The flags of `ferromesh rate-limit-service`. Each goes before its member in the configuration file.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -105,16 +102,12 @@ impl Settings {
     /// # Errors
     /// Everything that is wrong with them.
     pub(super) fn read(arguments: Arguments) -> Result<Self, Vec<String>> {
-        let file = match &arguments.config {
-            Some(path) => read_file(path).map_err(|problem| vec![problem])?,
-            None => File::default(),
-        };
+        let file: File = config_file::read(arguments.config.as_deref()).map_err(|problem| vec![problem])?;
         let mut problems = Vec::new();
-        let listen = match (arguments.listen.is_empty(), file.listen.is_empty()) {
-            (false, _) => arguments.listen,
-            (true, false) => file.listen,
-            (true, true) => vec![Address::Tcp(([127, 0, 0, 1], 8081).into())],
-        };
+        let mut listen = config_file::listed(arguments.listen, file.listen);
+        if listen.is_empty() {
+            listen.push(Address::Tcp(([127, 0, 0, 1], 8081).into()));
+        }
         let tls = match (arguments.tls_cert.or(file.tls_cert), arguments.tls_key.or(file.tls_key)) {
             (Some(certificate), Some(key)) => {
                 let callers = arguments.tls_client_ca.or(file.tls_client_ca);
@@ -212,14 +205,10 @@ fn store_tls(
     })
 }
 
-fn read_file(path: &Path) -> Result<File, String> {
-    let named = |error: &dyn std::fmt::Display| format!("--config {}: {error}", path.display());
-    let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
-    serde_saphyr::from_str(&text).map_err(|error| named(&error))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn arguments() -> Arguments {

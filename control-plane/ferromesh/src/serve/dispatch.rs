@@ -3,7 +3,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use bytes::Bytes;
-use ferromesh_api::{Channel, ProvenProxy};
+use ferromesh_api::{Channel, MayReport, ProvenProxy, Reporter};
 use ferromesh_xds::{AggregatedDiscoveryService, Peer};
 use http::{header, HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -53,9 +53,14 @@ impl Dispatch {
 
     /// Answers one request.
     pub(super) async fn answer(self, mut request: Request<Incoming>) -> Response<Body> {
+        // As discovery streams take it, and reports with them.
+        let peer = match request.extensions().get::<Peer>() {
+            Some(Peer::Unidentified) if self.is_local => Some(Peer::Local),
+            other => other.cloned(),
+        };
         if is_grpc(request.headers()) {
-            if self.is_local && request.extensions().get() == Some(&Peer::Unidentified) {
-                request.extensions_mut().insert(Peer::Local);
+            if let Some(peer) = peer {
+                request.extensions_mut().insert(peer);
             }
             let answer = |request| async { never_fails(self.xds.oneshot(request).await) };
             return streams::admitted(request, answer).await;
@@ -64,6 +69,14 @@ impl Dispatch {
         request
             .extensions_mut()
             .insert(if is_local { Channel::Local } else { Channel::Tls });
+        // What the path says is read by the API alone: there it is asked whether it may be.
+        let guard = self.guard.clone();
+        request
+            .extensions_mut()
+            .insert(MayReport::by(move |reporter: &Reporter| {
+                let decided = guard.may_report(&reporter.id(), peer.as_ref());
+                decided.map_err(|refusal| refusal.detail())
+            }));
         if request.uri().path() == CERTIFICATES {
             if let Some(peer) = request.extensions().get::<Peer>() {
                 let proven = self.guard.proven(peer);

@@ -13,6 +13,7 @@ use crate::{
     authority::Authority,
     guard::{
         self,
+        counts::Counts,
         issuer::Issuer,
         naming::Naming,
         vouch::{Nobody, Vouch},
@@ -36,6 +37,7 @@ pub(super) async fn guard(
     inner: Arc<dyn SnapshotSource>,
     store: &Arc<dyn Store>,
     vouch: Option<watch::Receiver<Arc<dyn Vouch>>>,
+    counts: Arc<Counts>,
 ) -> anyhow::Result<Guard> {
     let guarded = guard::Settings {
         requirement: match settings.proxy_identity {
@@ -49,6 +51,7 @@ pub(super) async fn guard(
         },
         vouch: vouch.unwrap_or_else(|| watch::Sender::new(Arc::new(Nobody) as Arc<dyn Vouch>).subscribe()),
         clock: Arc::new(SystemClock),
+        counts,
     };
     if settings.proxy_identity == Some(ProxyIdentity::Optional) {
         tracing::warn!(

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     address::Address,
+    config_file,
     guard::naming::{Naming, Template},
     store::{self, Choice},
 };
@@ -213,19 +214,15 @@ impl Settings {
     /// # Errors
     /// Everything that is wrong with them.
     pub fn read(arguments: Arguments) -> Result<Self, Vec<String>> {
-        let file = match &arguments.config {
-            Some(path) => read_file(path).map_err(|problem| vec![problem])?,
-            None => File::default(),
-        };
+        let file: File = config_file::read(arguments.config.as_deref()).map_err(|problem| vec![problem])?;
         let mut problems = Vec::new();
-        let listen = match (arguments.listen.is_empty(), file.listen.is_empty()) {
-            (false, _) => arguments.listen,
-            (true, false) => file.listen,
-            (true, true) => vec![Listen {
+        let mut listen = config_file::listed(arguments.listen, file.listen);
+        if listen.is_empty() {
+            listen.push(Listen {
                 address: Address::Tcp(([127, 0, 0, 1], 8080).into()),
                 is_tls: false,
-            }],
-        };
+            });
+        }
         problems.extend(listen.iter().filter_map(Listen::problem));
         let certificate = arguments.tls_certificate.or(file.tls_certificate);
         let identity = match (certificate, arguments.tls_key.or(file.tls_key)) {
@@ -240,12 +237,8 @@ impl Settings {
         };
         let trust_domain = arguments.trust_domain.or(file.trust_domain);
         let trust_domain = trust_domain.unwrap_or_else(|| ferromesh_ir::Options::default().trust_domain);
-        let templates = match arguments.spiffe_id_template.is_empty() {
-            false => arguments.spiffe_id_template,
-            true => file.spiffe_id_templates,
-        };
         let mut spiffe_id_templates = Vec::new();
-        for text in templates {
+        for text in config_file::listed(arguments.spiffe_id_template, file.spiffe_id_templates) {
             match text.parse::<Template>() {
                 Ok(template) => spiffe_id_templates.push(template),
                 Err(error) => problems.push(format!("spiffeIdTemplates: {error}")),
@@ -291,7 +284,9 @@ impl Settings {
         };
         let audit = audit_limits::decide(&arguments.audit, &file.audit, &mut problems);
         let streams = stream_flags::decide(arguments.streams, file.streams, &mut problems);
-        let rollout = rollout_flags::decide(arguments.rollout, file.rollout, store.is_shared(), &mut problems);
+        let mut rollout = rollout_flags::decide(arguments.rollout, file.rollout, store.is_shared(), &mut problems);
+        // What stands between us and etcd knows by itself whether etcd has gone back.
+        rollout.served = (!store.is_shared()).then(|| data.join("served.json"));
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -313,10 +308,7 @@ impl Settings {
             store,
             secret_key_file,
             modules: arguments.modules.or(file.modules),
-            module_keys: match arguments.module_key.is_empty() {
-                true => file.module_keys,
-                false => arguments.module_key,
-            },
+            module_keys: config_file::listed(arguments.module_key, file.module_keys),
             account: arguments
                 .account
                 .or(file.account)
@@ -333,12 +325,6 @@ impl Settings {
             },
         })
     }
-}
-
-fn read_file(path: &std::path::Path) -> Result<File, String> {
-    let named = |error: &dyn std::fmt::Display| format!("--config {}: {error}", path.display());
-    let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
-    serde_saphyr::from_str(&text).map_err(|error| named(&error))
 }
 
 #[cfg(test)]

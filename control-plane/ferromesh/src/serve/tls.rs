@@ -21,16 +21,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     address::Address,
-    authority::Authority,
-    guard::vouch::{Verifiers, Vouch},
+    authority::{leaves::OWN, Authority},
+    guard::{
+        counts::Counts,
+        handshake::Told,
+        vouch::{Verifiers, Vouch},
+    },
     server::tls::Tls,
 };
 
 /// Files are looked at this often: a certificate that was put in place is served by the time its client asks.
 const LOOK: Duration = Duration::from_secs(2);
-
-/// Name under which the built-in authority keeps the control plane's certificate.
-const OWN_ARN: &str = "ferromesh:control-plane";
 
 /// Where certificate and key come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +87,7 @@ pub(super) async fn start(
     settings: TlsSettings,
     addresses: &[Address],
     authority: Arc<Authority>,
+    counts: Arc<Counts>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<Followed> {
     let names = names(&settings.identity, addresses);
@@ -93,6 +95,7 @@ pub(super) async fn start(
         settings,
         names,
         authority,
+        counts,
     });
     let (mut material, made) = source.read(None).await?.context("nothing was read")?;
     let (sender, receiver) = watch::channel(Arc::new(made.config));
@@ -135,6 +138,7 @@ struct Source {
     settings: TlsSettings,
     names: BTreeSet<String>,
     authority: Arc<Authority>,
+    counts: Arc<Counts>,
 }
 
 impl Source {
@@ -156,7 +160,7 @@ impl Source {
         let (chain, key) = match &self.settings.identity {
             Identity::Files { certificate, key } => (file("--tls-certificate", certificate)?, file("--tls-key", key)?),
             Identity::Issued { .. } => {
-                let issued = self.authority.certificate(OWN_ARN, &self.names, SystemTime::now())?;
+                let issued = self.authority.certificate(OWN, &self.names, SystemTime::now())?;
                 (issued.chain.into_bytes(), issued.key.into_bytes())
             }
         };
@@ -180,7 +184,7 @@ impl Source {
             named = Some(verifier(store, &provider)?);
         }
         let vouch = Arc::new(Verifiers::new(verifier(built_in, &provider)?, named));
-        let verifier = verifier(roots, &provider)?;
+        let verifier = Arc::new(Told::new(verifier(roots, &provider)?, Arc::clone(&self.counts)));
         let chain = certificates("--tls-certificate", &material.chain)?;
         let key = PrivateKeyDer::from_pem_slice(&material.key);
         // The error's text is not shown: it could quote the file.

@@ -1,5 +1,8 @@
 //! Debian's `docker-registry` on a loopback port, with a folder of its own.
 
+#[path = "../../../../integration/src/rig/program.rs"]
+mod program;
+
 use std::{
     net::{TcpListener, TcpStream},
     path::PathBuf,
@@ -168,33 +171,12 @@ pub fn free_port() -> u16 {
     listener.local_addr().expect("its address").port()
 }
 
-/// The registry's program: `FERROMESH_REGISTRY`, else where `cargo xtask test` puts it, else an installed one.
+/// The registry's program.
 fn binary() -> PathBuf {
-    let set = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    if let Some(path) = set("FERROMESH_REGISTRY") {
-        assert!(
-            path.is_file(),
-            "FERROMESH_REGISTRY names {}, which does not exist",
-            path.display()
-        );
-        return path;
-    }
-    let cache = set("FERROMESH_CACHE")
-        .or_else(|| Some(set("XDG_CACHE_HOME")?.join("ferromesh")))
-        .or_else(|| Some(set("HOME")?.join(".cache/ferromesh")));
-    let mut places: Vec<PathBuf> = cache
-        .map(|cache| cache.join("registry/bin/docker-registry"))
-        .into_iter()
-        .collect();
-    if let Some(folders) = set("PATH") {
-        places.extend(std::env::split_paths(&folders).map(|folder| folder.join("docker-registry")));
-    }
-    places.into_iter().find(|path| path.is_file()).expect(
-        "no docker-registry: run `cargo xtask test`, which fetches it, install the package docker-registry, or set \
-         FERROMESH_REGISTRY",
+    program::find(
+        "FERROMESH_REGISTRY",
+        "registry/bin/docker-registry",
+        Some("docker-registry"),
     )
+    .unwrap_or_else(|problem| panic!("{problem}"))
 }

@@ -1,5 +1,8 @@
 //! What process tests share: finding the binaries, running them, and reading what they say.
 
+#[path = "../../../../integration/src/rig/program.rs"]
+mod program;
+
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
@@ -13,24 +16,9 @@ use std::{
 /// The program under test.
 pub const FERROMESH: &str = env!("CARGO_BIN_EXE_ferromesh");
 
-/// Stock Envoy: `FERROMESH_ENVOY`, else where `cargo xtask env` puts it.
+/// Stock Envoy.
 pub fn envoy() -> PathBuf {
-    let cache = || {
-        let base = std::env::var_os("FERROMESH_CACHE").map(PathBuf::from);
-        base.or_else(|| Some(PathBuf::from(std::env::var_os("XDG_CACHE_HOME")?).join("ferromesh")))
-            .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/ferromesh")))
-            .map(|base| base.join("envoy/1.40.0/envoy"))
-    };
-    let path = std::env::var_os("FERROMESH_ENVOY")
-        .map(PathBuf::from)
-        .or_else(cache)
-        .expect("a home folder");
-    assert!(
-        path.is_file(),
-        "no envoy at {}: run `cargo xtask env`, or set FERROMESH_ENVOY",
-        path.display()
-    );
-    path
+    program::find("FERROMESH_ENVOY", "envoy/1.40.0/envoy", None).unwrap_or_else(|problem| panic!("{problem}"))
 }
 
 /// A running program whose output is collected; killed when dropped.

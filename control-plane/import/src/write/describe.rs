@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{pretty, File, Names, Written};
-use crate::resource::{name_member, Resource};
+use crate::resource::Resource;
 
 /// One file a resource: its describe output, then its tags.
 pub fn describe(resources: &[Resource]) -> Written {
@@ -22,9 +22,9 @@ fn text(resource: &Resource) -> String {
     let key = &resource.key;
     let mut described = json!({ "meshName": key.mesh, "spec": resource.spec });
     if let (Some(kind), Some(parent)) = (key.kind.parent(), &key.parent) {
-        described[name_member(kind)] = json!(parent);
+        described[kind.name_member()] = json!(parent);
     }
-    described[name_member(key.kind)] = json!(key.name);
+    described[key.kind.name_member()] = json!(key.name);
     match (&resource.metadata, &resource.mesh_owner) {
         (Some(metadata), _) => described["metadata"] = metadata.clone(),
         (None, Some(owner)) => described["metadata"] = json!({ "meshOwner": owner }),

@@ -11,34 +11,42 @@ use crate::matcher::{HeaderMatch, HeaderTest, Match, PathMatch, QueryMatch};
 /// # Errors
 /// The match uses an expression that Envoy would refuse, and with it all routes of the port.
 pub fn http_route(spec: &HttpRouteMatch) -> Result<Match, String> {
-    let mut headers = Vec::new();
-    if let Some(method) = spec.method {
-        headers.push(HeaderMatch::new(":method", HeaderTest::Exact(method.as_str().into())));
-    }
-    if let Some(scheme) = spec.scheme {
-        headers.push(HeaderMatch::new(":scheme", HeaderTest::Exact(scheme.as_str().into())));
-    }
-    headers.extend(spec.headers.iter().map(header));
-    checked(Match {
-        path: path(spec.path.as_ref(), spec.prefix.as_deref()),
-        headers,
-        query: spec.query_parameters.iter().map(query).collect(),
-        grpc_only: false,
-    })
+    let method = spec.method.map(|method| (":method", method.as_str()));
+    let scheme = spec.scheme.map(|scheme| (":scheme", scheme.as_str()));
+    http(
+        method.into_iter().chain(scheme),
+        &spec.headers,
+        path(spec.path.as_ref(), spec.prefix.as_deref()),
+        &spec.query_parameters,
+    )
 }
 
 /// # Errors
 /// As [`http_route`].
 pub fn http_gateway_route(spec: &HttpGatewayRouteMatch) -> Result<Match, String> {
-    let mut headers = Vec::new();
-    if let Some(method) = spec.method {
-        headers.push(HeaderMatch::new(":method", HeaderTest::Exact(method.as_str().into())));
-    }
-    headers.extend(spec.headers.iter().map(header));
+    http(
+        spec.method.map(|method| (":method", method.as_str())),
+        &spec.headers,
+        path(spec.path.as_ref(), spec.prefix.as_deref()),
+        &spec.query_parameters,
+    )
+}
+
+fn http(
+    pseudo: impl IntoIterator<Item = (&'static str, &'static str)>,
+    headers: &[HttpRouteHeader],
+    path: PathMatch,
+    parameters: &[HttpQueryParameter],
+) -> Result<Match, String> {
+    let exact = |(name, value): (&str, &str)| HeaderMatch::new(name, HeaderTest::Exact(value.into()));
     checked(Match {
-        path: path(spec.path.as_ref(), spec.prefix.as_deref()),
-        headers,
-        query: spec.query_parameters.iter().map(query).collect(),
+        path,
+        headers: pseudo
+            .into_iter()
+            .map(exact)
+            .chain(headers.iter().map(header))
+            .collect(),
+        query: parameters.iter().map(query).collect(),
         grpc_only: false,
     })
 }

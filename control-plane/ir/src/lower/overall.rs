@@ -1,5 +1,6 @@
 //! The control plane's part of a rollback: which comparison a route's requests belong to, and its verdict.
 
+use ferromesh_model::url::component;
 use ferromesh_policy::canary::{OverallConfig, RollbackConfig};
 use ferromesh_policy::mesh::{Labels, RouteConfig};
 use sha2::{Digest, Sha256};
@@ -72,17 +73,4 @@ fn key(mesh: &str, policy: &str, generation: u64, labels: &Labels, rollback: &Ro
         .take(KEY_BYTES)
         .map(|byte| format!("{byte:02x}"))
         .collect()
-}
-
-/// A name as a part of a path: everything but RFC 3986's unreserved characters is percent-encoded.
-fn component(name: &str) -> String {
-    let mut encoded = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
 }

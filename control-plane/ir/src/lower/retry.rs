@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use ferromesh_model::resource::{
-    GrpcRetryPolicy, GrpcRetryPolicyEvent, HttpRetryPolicy, HttpRetryPolicyEvent, TcpRetryPolicyEvent,
+    Duration, GrpcRetryPolicy, GrpcRetryPolicyEvent, HttpRetryPolicy, HttpRetryPolicyEvent, TcpRetryPolicyEvent,
 };
 
 use super::count;
@@ -41,13 +41,7 @@ pub fn default_policy() -> Retry {
 /// The policy of an HTTP route; `None` if it never retries.
 pub fn http(policy: &HttpRetryPolicy) -> Option<Retry> {
     events(
-        Retry {
-            on: BTreeSet::new(),
-            status_codes: BTreeSet::new(),
-            max_retries: count(policy.max_retries),
-            per_try_timeout: policy.per_retry_timeout.as_std().filter(|timeout| !timeout.is_zero()),
-            ..Retry::NONE
-        },
+        attempts(policy.max_retries, policy.per_retry_timeout),
         &policy.http_retry_events,
         &policy.tcp_retry_events,
         &[],
@@ -57,17 +51,20 @@ pub fn http(policy: &HttpRetryPolicy) -> Option<Retry> {
 /// The policy of a gRPC route; `None` if it never retries.
 pub fn grpc(policy: &GrpcRetryPolicy) -> Option<Retry> {
     events(
-        Retry {
-            on: BTreeSet::new(),
-            status_codes: BTreeSet::new(),
-            max_retries: count(policy.max_retries),
-            per_try_timeout: policy.per_retry_timeout.as_std().filter(|timeout| !timeout.is_zero()),
-            ..Retry::NONE
-        },
+        attempts(policy.max_retries, policy.per_retry_timeout),
         &policy.http_retry_events,
         &policy.tcp_retry_events,
         &policy.grpc_retry_events,
     )
+}
+
+/// How often, and how long each time; on no event yet.
+fn attempts(max_retries: i64, per_retry_timeout: Duration) -> Retry {
+    Retry {
+        max_retries: count(max_retries),
+        per_try_timeout: per_retry_timeout.as_std().filter(|timeout| !timeout.is_zero()),
+        ..Retry::NONE
+    }
 }
 
 fn events(

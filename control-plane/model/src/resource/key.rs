@@ -75,6 +75,32 @@ impl Kind {
         }
     }
 
+    /// Member of requests and answers that holds the name of a resource: `virtualNodeName`.
+    pub fn name_member(self) -> &'static str {
+        match self {
+            Self::Mesh => "meshName",
+            Self::VirtualNode => "virtualNodeName",
+            Self::VirtualService => "virtualServiceName",
+            Self::VirtualRouter => "virtualRouterName",
+            Self::Route => "routeName",
+            Self::VirtualGateway => "virtualGatewayName",
+            Self::GatewayRoute => "gatewayRouteName",
+        }
+    }
+
+    /// Member of a list's answer that holds the list: `virtualNodes`.
+    pub fn list_member(self) -> &'static str {
+        match self {
+            Self::Mesh => "meshes",
+            Self::VirtualNode => "virtualNodes",
+            Self::VirtualService => "virtualServices",
+            Self::VirtualRouter => "virtualRouters",
+            Self::Route => "routes",
+            Self::VirtualGateway => "virtualGateways",
+            Self::GatewayRoute => "gatewayRoutes",
+        }
+    }
+
     /// Kind between the mesh and this kind: routers hold routes, gateways hold gateway routes.
     pub fn parent(self) -> Option<Self> {
         match self {

@@ -1,6 +1,7 @@
 //! Rules of a gateway route by itself.
 
 use super::matching;
+use super::route::exactly_one;
 use crate::resource::{GatewayRouteSpec, GrpcGatewayRoute, HttpGatewayRoute, HttpGatewayRouteRewrite};
 use crate::Violation;
 
@@ -19,17 +20,7 @@ pub(super) fn rules(spec: &GatewayRouteSpec, found: &mut Vec<Violation>) {
     .into_iter()
     .filter_map(|(member, present)| present.then_some(member))
     .collect();
-    if has.len() != 1 {
-        let has = if has.is_empty() {
-            "none".to_owned()
-        } else {
-            has.join(" and ")
-        };
-        found.push(Violation::new(
-            "",
-            format!("must have exactly one of grpcRoute, http2Route, httpRoute, has {has}"),
-        ));
-    }
+    found.extend(exactly_one("grpcRoute, http2Route, httpRoute", &has));
     for (member, route) in [("http2Route", &spec.http2_route), ("httpRoute", &spec.http_route)] {
         if let Some(route) = route {
             http(member, route, found);

@@ -35,21 +35,24 @@ pub(super) fn retry_events(spec: &Value, found: &mut Vec<Violation>) {
     }
 }
 
+/// Of the protocols that a route can be for, it has one.
+pub(super) fn exactly_one(known: &str, has: &[&str]) -> Option<Violation> {
+    let has = match has {
+        [_] => return None,
+        [] => "none".to_owned(),
+        several => several.join(" and "),
+    };
+    Some(Violation::new(
+        "",
+        format!("must have exactly one of {known}, has {has}"),
+    ))
+}
+
 /// Rules of a route by itself.
 pub(super) fn rules(spec: &RouteSpec, found: &mut Vec<Violation>) {
     let kinds = route_kinds(spec);
-    if kinds.len() != 1 {
-        let has: Vec<_> = kinds.iter().map(|kind| kind.member).collect();
-        let has = if has.is_empty() {
-            "none".to_owned()
-        } else {
-            has.join(" and ")
-        };
-        found.push(Violation::new(
-            "",
-            format!("must have exactly one of grpcRoute, http2Route, httpRoute, tcpRoute, has {has}"),
-        ));
-    }
+    let has: Vec<_> = kinds.iter().map(|kind| kind.member).collect();
+    found.extend(exactly_one("grpcRoute, http2Route, httpRoute, tcpRoute", &has));
     for kind in kinds {
         if kind.targets.iter().all(|target| target.weight == 0) {
             found.push(Violation::new(

@@ -1,5 +1,8 @@
 //! A real store on a loopback port, which can be killed, held and started again.
 
+#[path = "../../../../integration/src/rig/program.rs"]
+mod program;
+
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -168,33 +171,8 @@ pub async fn until_ready(redis: &Redis) {
     }
 }
 
-/// The store's program: `FERROMESH_REDIS`, else where `cargo xtask test` puts it, else an installed one.
+/// The store's program.
 fn binary() -> PathBuf {
-    let set = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    if let Some(path) = set("FERROMESH_REDIS") {
-        assert!(
-            path.is_file(),
-            "FERROMESH_REDIS names {}, which does not exist",
-            path.display()
-        );
-        return path;
-    }
-    let cache = set("FERROMESH_CACHE")
-        .or_else(|| Some(set("XDG_CACHE_HOME")?.join("ferromesh")))
-        .or_else(|| Some(set("HOME")?.join(".cache/ferromesh")));
-    let mut places: Vec<PathBuf> = cache
-        .map(|cache| cache.join("redis/redis-server"))
-        .into_iter()
-        .collect();
-    if let Some(folders) = set("PATH") {
-        places.extend(std::env::split_paths(&folders).map(|folder| folder.join("redis-server")));
-    }
-    places.into_iter().find(|path| path.is_file()).expect(
-        "no redis-server: run `cargo xtask test`, which fetches it, install the package redis-server, or set \
-         FERROMESH_REDIS",
-    )
+    program::find("FERROMESH_REDIS", "redis/redis-server", Some("redis-server"))
+        .unwrap_or_else(|problem| panic!("{problem}"))
 }

@@ -50,6 +50,7 @@ impl Server {
             host: None,
             channel: Channel::Local,
             proven: None,
+            may_report: None,
         };
         let segments = request.segments().expect("segments");
         let found = crate::appmesh::find(method, &segments).expect("an operation");

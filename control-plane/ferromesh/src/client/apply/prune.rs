@@ -65,8 +65,8 @@ async fn in_mesh(client: &Client, mesh: &str) -> Result<Vec<Key>, CallError> {
 
 async fn names(client: &Client, kind: Kind, mesh: &str, parent: Option<&str>) -> Result<Vec<String>, CallError> {
     let path = paths::collection(kind, mesh, parent);
-    let listed = client.list(&path, paths::list_member(kind)).await?;
-    let member = paths::name_member(kind);
+    let listed = client.list(&path, kind.list_member()).await?;
+    let member = kind.name_member();
     let names = listed
         .iter()
         .filter_map(|item| item.get(member)?.as_str().map(str::to_owned));

@@ -16,7 +16,7 @@ use super::{
     sets,
 };
 use crate::{
-    client::{http::Client, output, Connection, Format},
+    client::{http::Client, Query},
     exit::Exit,
 };
 
@@ -45,9 +45,7 @@ pub struct Arguments {
     #[command(flatten)]
     access: Access,
     #[command(flatten)]
-    format: Format,
-    #[command(flatten)]
-    connection: Connection,
+    query: Query,
 }
 
 /// Where a module comes from.
@@ -137,15 +135,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         }
     }
     let set = json!({ "version": arguments.version, "modules": modules });
-    let client = Client::new(&arguments.connection)?;
-    match client.ask("/v1/modules", &set).await {
-        Ok(added) => output::print(arguments.format.output, &added, || sets::table_of_set(&added))?,
-        Err(error) => {
-            eprintln!("error: module set {}: {error}", arguments.version);
-            return Ok(Exit::Failure);
-        }
-    }
-    Ok(Exit::Success)
+    let answered = Client::new(&arguments.query.connection)?.ask("/v1/modules", &set).await;
+    let about = format!("module set {}", arguments.version);
+    arguments.query.finish(answered, &about, sets::table_of_set)
 }
 
 async fn read(source: &Source, access: &Access) -> anyhow::Result<ModuleFile> {

@@ -4,24 +4,15 @@ use serde_json::{json, Value};
 
 use crate::{
     client::{
-        http::{CallError, Client},
+        http::Client,
         output::{self, Table},
         paths,
         selection::text,
-        Connection, Format, MeshName,
+        Connection, MeshName, Query, WHICH_MESH,
     },
     exit::Exit,
     timestamp,
 };
-
-/// The flags of `ferromesh module list`.
-#[derive(Clone, Debug, clap::Args)]
-pub struct List {
-    #[command(flatten)]
-    format: Format,
-    #[command(flatten)]
-    connection: Connection,
-}
 
 /// The flags of `ferromesh module show`.
 #[derive(Clone, Debug, clap::Args)]
@@ -32,9 +23,7 @@ pub struct Show {
     #[command(flatten)]
     mesh: MeshName,
     #[command(flatten)]
-    format: Format,
-    #[command(flatten)]
-    connection: Connection,
+    query: Query,
 }
 
 /// The flags of `ferromesh module rollout`.
@@ -43,15 +32,8 @@ pub struct Rollout {
     /// The set, or built-in for the one that the server came with
     #[arg(value_name = "VERSION")]
     set: String,
-    /// Why, for the mesh's history
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
     #[command(flatten)]
-    mesh: MeshName,
-    #[command(flatten)]
-    format: Format,
-    #[command(flatten)]
-    connection: Connection,
+    turn: Rollback,
 }
 
 /// The flags of `ferromesh module rollback`.
@@ -63,9 +45,7 @@ pub struct Rollback {
     #[command(flatten)]
     mesh: MeshName,
     #[command(flatten)]
-    format: Format,
-    #[command(flatten)]
-    connection: Connection,
+    query: Query,
 }
 
 /// The flags of `ferromesh module delete`.
@@ -82,11 +62,8 @@ pub struct Delete {
 ///
 /// # Errors
 /// The client cannot be made, or output cannot be written.
-pub async fn list(arguments: &List) -> anyhow::Result<Exit> {
-    let answered = Client::new(&arguments.connection)?.get("/v1/modules").await;
-    shown("", answered, |answer| {
-        output::print(arguments.format.output, answer, || table(answer))
-    })
+pub async fn list(query: &Query) -> anyhow::Result<Exit> {
+    query.show("/v1/modules", "", table).await
 }
 
 /// Shows a set, or what a mesh has chosen.
@@ -94,15 +71,13 @@ pub async fn list(arguments: &List) -> anyhow::Result<Exit> {
 /// # Errors
 /// As [`list`].
 pub async fn show(arguments: &Show) -> anyhow::Result<Exit> {
-    let client = Client::new(&arguments.connection)?;
-    let form = arguments.format.output;
+    let query = &arguments.query;
     match (&arguments.set, &arguments.mesh.name) {
-        (Some(version), _) => shown(&named(version), client.get(&of_set(version)).await, |set| {
-            output::print(form, set, || table_of_set(set))
-        }),
-        (None, Some(mesh)) => shown(&format!("mesh/{mesh}"), client.get(&of_mesh(mesh)).await, |choice| {
-            output::print(form, choice, || table_of_choice(choice))
-        }),
+        (Some(version), _) => query.show(&of_set(version), &named(version), table_of_set).await,
+        (None, Some(mesh)) => {
+            let about = format!("mesh/{mesh}");
+            query.show(&of_mesh(mesh), &about, table_of_choice).await
+        }
         (None, None) => Ok(Exit::usage(["which module set? name it, or a mesh with --mesh"])),
     }
 }
@@ -112,17 +87,16 @@ pub async fn show(arguments: &Show) -> anyhow::Result<Exit> {
 /// # Errors
 /// As [`list`].
 pub async fn roll_out(arguments: &Rollout) -> anyhow::Result<Exit> {
-    let Some(mesh) = &arguments.mesh.name else {
-        return Ok(no_mesh());
+    let Rollback { reason, mesh, query } = &arguments.turn;
+    let Some(mesh) = &mesh.name else {
+        return Ok(Exit::usage([WHICH_MESH]));
     };
     let mut wish = json!({ "version": arguments.set });
-    if let Some(reason) = &arguments.reason {
+    if let Some(reason) = reason {
         wish["reason"] = json!(reason);
     }
-    let answered = Client::new(&arguments.connection)?.put(&of_mesh(mesh), &wish).await;
-    shown(&format!("mesh/{mesh}"), answered, |choice| {
-        output::print(arguments.format.output, choice, || table_of_choice(choice))
-    })
+    let answered = Client::new(&query.connection)?.put(&of_mesh(mesh), &wish).await;
+    query.finish(answered, &format!("mesh/{mesh}"), table_of_choice)
 }
 
 /// Gives a mesh the set that it had before.
@@ -131,17 +105,16 @@ pub async fn roll_out(arguments: &Rollout) -> anyhow::Result<Exit> {
 /// As [`list`].
 pub async fn roll_back(arguments: &Rollback) -> anyhow::Result<Exit> {
     let Some(mesh) = &arguments.mesh.name else {
-        return Ok(no_mesh());
+        return Ok(Exit::usage([WHICH_MESH]));
     };
     let path = format!("{}/rollback", of_mesh(mesh));
     let wish = match &arguments.reason {
         Some(reason) => json!({ "reason": reason }),
         None => json!({}),
     };
-    let answered = Client::new(&arguments.connection)?.ask(&path, &wish).await;
-    shown(&format!("mesh/{mesh}"), answered, |choice| {
-        output::print(arguments.format.output, choice, || table_of_choice(choice))
-    })
+    let answered = Client::new(&arguments.query.connection)?.ask(&path, &wish).await;
+    let about = format!("mesh/{mesh}");
+    arguments.query.finish(answered, &about, table_of_choice)
 }
 
 /// Deletes a set.
@@ -151,13 +124,9 @@ pub async fn roll_back(arguments: &Rollback) -> anyhow::Result<Exit> {
 pub async fn delete(arguments: &Delete) -> anyhow::Result<Exit> {
     let version = &arguments.set;
     let answered = Client::new(&arguments.connection)?.delete(&of_set(version)).await;
-    shown(&named(version), answered, |_| {
+    output::finish(answered, &named(version), |_| {
         output::write(&format!("{} deleted\n", named(version)))
     })
-}
-
-fn no_mesh() -> Exit {
-    Exit::usage(["which mesh? name it with --mesh or FERROMESH_MESH"])
 }
 
 fn named(version: &str) -> String {
@@ -170,25 +139,6 @@ fn of_set(version: &str) -> String {
 
 fn of_mesh(mesh: &str) -> String {
     format!("/v1/meshes/{}/module", paths::component(mesh))
-}
-
-fn shown(
-    what: &str,
-    answered: Result<Value, CallError>,
-    show: impl FnOnce(&Value) -> anyhow::Result<()>,
-) -> anyhow::Result<Exit> {
-    match answered {
-        Ok(answer) => show(&answer)?,
-        Err(error) if what.is_empty() => {
-            eprintln!("error: {error}");
-            return Ok(Exit::Failure);
-        }
-        Err(error) => {
-            eprintln!("error: {what}: {error}");
-            return Ok(Exit::Failure);
-        }
-    }
-    Ok(Exit::Success)
 }
 
 fn member<'a>(value: &'a Value, name: &str) -> &'a str {

@@ -104,6 +104,7 @@ impl Bench {
             most,
             vouch: believed.subscribe(),
             clock: Arc::clone(&clock) as Arc<_>,
+            counts: Arc::default(),
         };
         let guard = Guard::new(Arc::clone(&source) as Arc<_>, Arc::clone(&store), settings).unwrap();
         Self {
@@ -139,6 +140,7 @@ impl Bench {
 
     pub fn ask_with(&self, node: &NodeInfo, peer: Option<&Peer>) -> Result<Subscription, Status> {
         self.guard.subscribe(&Applicant {
+            comes_empty: false,
             node,
             peer,
             stream: self.streams.fetch_add(1, Ordering::Relaxed),

@@ -160,8 +160,8 @@ impl Stream {
 
     fn answer(mut self, response: Response<Incoming>) -> Response<Body> {
         let (head, body) = response.into_parts();
-        if let Some(code) = code(&head.headers) {
-            self.on_end(code);
+        if let Some(status) = Status::from_header_map(&head.headers) {
+            self.on_end(&status);
         }
         if body.is_end_stream() {
             // A refusal, which stays in one frame: Envoy looks for its reason there.
@@ -171,7 +171,10 @@ impl Stream {
         if head.status.is_success() {
             self.place = Some(self.shared.standing.relayed(&self.connected.endpoint));
         } else {
-            self.on_end(Code::Unavailable);
+            self.on_end(&Status::unavailable(format!(
+                "the answer has the status {}",
+                head.status
+            )));
         }
         let passing = Passing {
             stream: self,
@@ -189,7 +192,10 @@ impl Stream {
         response
     }
 
-    fn on_end(&self, code: Code) {
+    fn on_end(&self, status: &Status) {
+        let code = status.code();
+        let address = self.connected.endpoint.to_string();
+        self.shared.refusals.stream(&address, status);
         // Who may not have a configuration is not given the last good one either, and the server that says it serves.
         let is_word = matches!(code, Code::Ok | Code::PermissionDenied | Code::Unauthenticated);
         if !is_word && !self.has_served && self.opened.elapsed() < EARLY {
@@ -257,7 +263,9 @@ impl Passing {
 
     fn on_frame(&mut self, frame: &Frame<Bytes>) {
         if let Some(trailers) = frame.trailers_ref() {
-            self.stream.on_end(code(trailers).unwrap_or(Code::Unknown));
+            let without = || Status::unknown("the stream has ended without a status");
+            self.stream
+                .on_end(&Status::from_header_map(trailers).unwrap_or_else(without));
             return;
         }
         let stream = &mut self.stream;
@@ -290,9 +298,4 @@ fn of_the_stream(headers: &HeaderMap) -> HeaderMap {
             || name.as_str().starts_with("grpc-")
     });
     passed.map(|(name, value)| (name.clone(), value.clone())).collect()
-}
-
-fn code(headers: &HeaderMap) -> Option<Code> {
-    let code = headers.get("grpc-status")?;
-    Some(Code::from_bytes(code.as_bytes()))
 }

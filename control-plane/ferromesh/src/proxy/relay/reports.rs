@@ -9,7 +9,10 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 
-use super::uplink::{Link, Uplink};
+use super::{
+    refusals::Refusals,
+    uplink::{Link, Uplink},
+};
 use crate::server::Body;
 
 /// Below this everything is a report.
@@ -36,7 +39,7 @@ impl Default for Reports {
 
 impl Reports {
     /// Answers one request that is no discovery stream.
-    pub async fn answer(&self, uplink: &Uplink, request: Request<Incoming>) -> Response<Body> {
+    pub async fn answer(&self, uplink: &Uplink, refusals: &Refusals, request: Request<Incoming>) -> Response<Body> {
         if request.method() != Method::POST || !request.uri().path().starts_with(PREFIX) {
             return said(
                 StatusCode::NOT_FOUND,
@@ -46,7 +49,7 @@ impl Reports {
         let Ok(_place) = self.places.try_acquire() else {
             return said(StatusCode::SERVICE_UNAVAILABLE, "too many reports are under way");
         };
-        match tokio::time::timeout(TIME_LIMIT, pass_on(uplink, request)).await {
+        match tokio::time::timeout(TIME_LIMIT, pass_on(uplink, refusals, request)).await {
             Ok(Ok(response)) => response,
             Ok(Err(Refused(status, reason))) => said(status, &reason),
             Err(_) => said(StatusCode::GATEWAY_TIMEOUT, "the control plane does not answer in time"),
@@ -62,7 +65,7 @@ impl Refused {
     }
 }
 
-async fn pass_on(uplink: &Uplink, request: Request<Incoming>) -> Result<Response<Body>, Refused> {
+async fn pass_on(uplink: &Uplink, refusals: &Refusals, request: Request<Incoming>) -> Result<Response<Body>, Refused> {
     let Link::Up(mut connected) = uplink.link() else {
         let reason = "no control plane is there".to_owned();
         return Err(Refused(StatusCode::SERVICE_UNAVAILABLE, reason));
@@ -70,10 +73,14 @@ async fn pass_on(uplink: &Uplink, request: Request<Incoming>) -> Result<Response
     let (head, body) = request.into_parts();
     let body = Limited::new(body, SIZE_LIMIT).collect().await;
     let body = body.map_err(|error| Refused(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()))?;
-    let path = head.uri.path_and_query().map_or(PREFIX, |path| path.as_str());
+    let path = head
+        .uri
+        .path_and_query()
+        .map_or(PREFIX, |path| path.as_str())
+        .to_owned();
     let mut passed = Request::new(full(body.to_bytes()));
     *passed.method_mut() = head.method;
-    *passed.uri_mut() = connected.uri(path).map_err(Refused::by_upstream)?;
+    *passed.uri_mut() = connected.uri(&path).map_err(Refused::by_upstream)?;
     if let Some(content_type) = head.headers.get(header::CONTENT_TYPE) {
         passed.headers_mut().insert(header::CONTENT_TYPE, content_type.clone());
     }
@@ -81,7 +88,11 @@ async fn pass_on(uplink: &Uplink, request: Request<Incoming>) -> Result<Response
     let answer = connected.sender.send_request(passed).await;
     let (head, body) = answer.map_err(Refused::by_upstream)?.into_parts();
     let body = Limited::new(body, SIZE_LIMIT).collect().await;
-    let mut response = Response::new(full(body.map_err(Refused::by_upstream)?.to_bytes()));
+    let body = body.map_err(Refused::by_upstream)?.to_bytes();
+    if head.status == StatusCode::FORBIDDEN {
+        refusals.report(&connected.endpoint.to_string(), &path, &body);
+    }
+    let mut response = Response::new(full(body));
     *response.status_mut() = head.status;
     if let Some(content_type) = head.headers.get(header::CONTENT_TYPE) {
         response

@@ -182,7 +182,7 @@ impl Lowering<'_> {
         ports: &mut BTreeMap<u16, EgressPort>,
     ) {
         let resource = format!("virtualNode/{}", self.name);
-        if !gateway::is_host(service) {
+        if !gateway::hops::is_host(service) {
             self.lint(
                 Code::BackendNameNotHost,
                 resource,
